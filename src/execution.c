@@ -542,7 +542,6 @@ end_transaction(XactEvent event)
 	forget_plans(InvalidSubTransactionId);
 	if (pp_backend.utilities == 0)
 		pp_backend.nesting = 0;
-	pp_backend.subid = TopSubTransactionId;
 }
 
 static void

@@ -21,7 +21,8 @@
 #include "hooks.h"
 #include "utility.h"
 
-static post_parse_analyze_hook_type prev_post_parse_analyze;
+/* what to go on with: the standard one, if no other module has a hook */
+static post_parse_analyze_hook_type prev_post_parse_analyze;	/* or NULL */
 static planner_hook_type prev_planner;
 static ExecutorStart_hook_type prev_ExecutorStart;
 static ExecutorRun_hook_type prev_ExecutorRun;
@@ -176,8 +177,7 @@ pp_planner(PP_PLANNER_PARAMS)
 	pp_own_time_end();
 	if (execution != NULL)
 		pp_backend.nesting = nesting + 1;
-	result = prev_planner ? prev_planner(PP_PLANNER_ARGS) :
-		standard_planner(PP_PLANNER_ARGS);
+	result = prev_planner(PP_PLANNER_ARGS);
 	if (execution != NULL)
 	{
 		pp_backend.nesting = nesting;
@@ -337,10 +337,7 @@ pp_ExecutorStart(QueryDesc *queryDesc, int eflags)
 	PpExecution *execution = begin_start(queryDesc, eflags);
 
 	pp_own_time_end();
-	if (prev_ExecutorStart)
-		prev_ExecutorStart(queryDesc, eflags);
-	else
-		standard_ExecutorStart(queryDesc, eflags);
+	prev_ExecutorStart(queryDesc, eflags);
 	if (execution != NULL)
 		end_start(execution);
 }
@@ -457,10 +454,7 @@ pp_ExecutorRun(PP_EXECUTOR_RUN_PARAMS)
 
 	if (execution != NULL)
 		resume(execution);
-	if (prev_ExecutorRun)
-		prev_ExecutorRun(PP_EXECUTOR_RUN_ARGS);
-	else
-		standard_ExecutorRun(PP_EXECUTOR_RUN_ARGS);
+	prev_ExecutorRun(PP_EXECUTOR_RUN_ARGS);
 	if (execution != NULL)
 	{
 		/* each Run begins to count its rows anew */
@@ -489,10 +483,7 @@ measure_finish(QueryDesc *queryDesc)
 
 	if (execution != NULL)
 		resume(execution);
-	if (prev_ExecutorFinish)
-		prev_ExecutorFinish(queryDesc);
-	else
-		standard_ExecutorFinish(queryDesc);
+	prev_ExecutorFinish(queryDesc);
 	if (execution != NULL)
 		suspend(execution);
 }
@@ -502,10 +493,8 @@ pp_ExecutorFinish(QueryDesc *queryDesc)
 {
 	if (may_run_triggers(queryDesc))
 		measure_finish(queryDesc);
-	else if (prev_ExecutorFinish)
-		prev_ExecutorFinish(queryDesc);
 	else
-		standard_ExecutorFinish(queryDesc);
+		prev_ExecutorFinish(queryDesc);
 }
 
 static pg_noinline void
@@ -591,26 +580,24 @@ pp_ExecutorEnd(QueryDesc *queryDesc)
 		else
 			end_execution(execution, queryDesc);
 	}
-	if (prev_ExecutorEnd)
-		prev_ExecutorEnd(queryDesc);
-	else
-		standard_ExecutorEnd(queryDesc);
+	prev_ExecutorEnd(queryDesc);
 }
+
+#define HOOK(name) \
+	prev_##name = name##_hook ? name##_hook : standard_##name; \
+	name##_hook = pp_##name
 
 void
 pp_hooks_init(void)
 {
 	prev_post_parse_analyze = post_parse_analyze_hook;
 	post_parse_analyze_hook = pp_post_parse_analyze;
-	prev_planner = planner_hook;
-	planner_hook = pp_planner;
-	prev_ExecutorStart = ExecutorStart_hook;
-	ExecutorStart_hook = pp_ExecutorStart;
-	prev_ExecutorRun = ExecutorRun_hook;
-	ExecutorRun_hook = pp_ExecutorRun;
-	prev_ExecutorFinish = ExecutorFinish_hook;
-	ExecutorFinish_hook = pp_ExecutorFinish;
-	prev_ExecutorEnd = ExecutorEnd_hook;
-	ExecutorEnd_hook = pp_ExecutorEnd;
+	HOOK(planner);
+	HOOK(ExecutorStart);
+	HOOK(ExecutorRun);
+	HOOK(ExecutorFinish);
+	HOOK(ExecutorEnd);
 	pp_utility_init();
 }
+
+#undef HOOK

@@ -232,12 +232,8 @@ pp_ProcessUtility(PlannedStmt *pstmt, const char *queryString,
 
 	if (!pp_enabled)
 	{
-		if (prev_ProcessUtility)
-			prev_ProcessUtility(pstmt, queryString, readOnlyTree, context,
-								params, queryEnv, dest, qc);
-		else
-			standard_ProcessUtility(pstmt, queryString, readOnlyTree, context,
-									params, queryEnv, dest, qc);
+		prev_ProcessUtility(pstmt, queryString, readOnlyTree, context, params,
+							queryEnv, dest, qc);
 		return;
 	}
 
@@ -255,12 +251,8 @@ pp_ProcessUtility(PlannedStmt *pstmt, const char *queryString,
 		pp_backend.with_query = pp_backend.nesting;
 	PG_TRY();
 	{
-		if (prev_ProcessUtility)
-			prev_ProcessUtility(pstmt, queryString, readOnlyTree, context,
-								params, queryEnv, dest, qc);
-		else
-			standard_ProcessUtility(pstmt, queryString, readOnlyTree, context,
-									params, queryEnv, dest, qc);
+		prev_ProcessUtility(pstmt, queryString, readOnlyTree, context, params,
+							queryEnv, dest, qc);
 	}
 	PG_CATCH();
 	{
@@ -285,6 +277,7 @@ pp_ProcessUtility(PlannedStmt *pstmt, const char *queryString,
 void
 pp_utility_init(void)
 {
-	prev_ProcessUtility = ProcessUtility_hook;
+	prev_ProcessUtility = ProcessUtility_hook ? ProcessUtility_hook :
+		standard_ProcessUtility;
 	ProcessUtility_hook = pp_ProcessUtility;
 }
