@@ -370,6 +370,14 @@ stop_failed(PpExecution *e)
 		return;
 
 	now = pp_clock_now();
+	/* what EXECUTE executes has not come to take the message's time */
+	if (e->kind == PP_KIND_EXECUTE && e->first &&
+		e->statement.message_at != pp_backend.charged_at)
+	{
+		pp_backend.charged_at = e->statement.message_at;
+		statement->before_time += pp_since_message(e->started,
+												   statement->message_at);
+	}
 	if (e->kind == PP_KIND_PLANNER)
 	{
 		statement->plan_time = pp_clock_ns(now - e->started);
@@ -383,6 +391,46 @@ stop_failed(PpExecution *e)
 		statement->before_time += pp_since_message(now, e->statement.message_at);
 	pp_collect_usage(e);
 	e->running = false;
+}
+
+/* Was it running what has been aborted? */
+static bool
+is_broken(const PpExecution *e, SubTransactionId subid)
+{
+	return (e->kind == PP_KIND_QUERY || e->kind == PP_KIND_PLANNER) &&
+		e->running && (e->ran ? e->run_subid : e->subid) >= subid;
+}
+
+/* Has it failed, or does the abort drop it? */
+static bool
+is_over(const PpExecution *e, SubTransactionId subid)
+{
+	/* COMMIT and its kin are for end_commit() */
+	if (e == pp_backend.commit)
+		return false;
+	if (e->failed || proc_exit_inprogress || is_broken(e, subid))
+		return true;
+	return (e->kind == PP_KIND_QUERY || e->kind == PP_KIND_PLANNER) &&
+		e->subid >= subid;
+}
+
+/* Is it none to count: planned only, or beside what it executed? */
+static bool
+is_no_execution(const PpExecution *e, int ended)
+{
+	if (e->failed)
+		return false;
+	return (e->kind == PP_KIND_PLANNER && !e->running) ||
+		(e->kind == PP_KIND_EXECUTE && ended > 0);
+}
+
+/* Does the abort fail it, rather than end it after a run that went well? */
+static bool
+fails_now(const PpExecution *e, SubTransactionId subid)
+{
+	if (e->running)
+		return is_broken(e, subid) || proc_exit_inprogress;
+	return proc_exit_inprogress && (!e->ran || e->unfinished);
 }
 
 /*
@@ -401,39 +449,24 @@ end_aborted(SubTransactionId subid)
 	while (*link != NULL)
 	{
 		PpExecution *e = *link;
-		bool		aborted = e->kind == PP_KIND_QUERY ||
-		e->kind == PP_KIND_PLANNER;
-		bool		broken = aborted && e->running &&
-		(e->ran ? e->run_subid : e->subid) >= subid;
-		bool		dropped = aborted && e->subid >= subid;
 
-		/* COMMIT and its kin are for end_commit() */
-		if (e == pp_backend.commit ||
-			(!e->failed && !broken && !dropped && !proc_exit_inprogress))
+		if (!is_over(e, subid))
 		{
 			link = &e->next;
 			continue;
 		}
 		*link = e->next;
-		if (e->kind == PP_KIND_PLANNER && !e->running && !e->failed)
+		if (is_no_execution(e, ended))
 		{
-			/* planned, and never executed */
 			if (pp_backend.fresh_plan == e)
 				pp_backend.fresh_plan = NULL;
-			pp_execution_release(e);
-			continue;
-		}
-		if (e->kind == PP_KIND_EXECUTE && !e->failed && ended > 0)
-		{
-			/* what it executed has just been counted */
 			pp_execution_release(e);
 			continue;
 		}
 		ended++;
 		if (e->failed)
 			pp_backend.unsettled--;
-		else if (e->running ? broken || proc_exit_inprogress :
-				 proc_exit_inprogress && (!e->ran || e->unfinished))
+		else if (fails_now(e, subid))
 		{
 			pp_backend.nesting = Min(pp_backend.nesting,
 									 e->ran ? e->nesting : e->level);
