@@ -1,7 +1,9 @@
 /*
  * normalize_impl.h
- *	  What reading a statement (normalize.c) and writing its text
- *	  (normalize_text.c) share; for no other file.
+ *	  What the parts of normalising a statement share: reading it
+ *	  (normalize.c), its tokens (normalize_token.h) and its lists
+ *	  (normalize_list.c, normalize_member.h), and writing its text
+ *	  (normalize_text.c); for no other file.
  *
  * A PpScan lives on the stack of pp_normalize(); reading fills it in, writing
  * only looks at it.
@@ -100,6 +102,15 @@ typedef struct PpFrame
 	uint64		hash;			/* at its start */
 } PpFrame;
 
+/* what stands in the hash for something that has no spelling */
+#define PP_HASH_SEED		UINT64CONST(0x706f6f6c5f706572)
+#define PP_HASH_CONSTANT	UINT64CONST(0xff00000000000001)
+#define PP_HASH_LIST		UINT64CONST(0xff00000000000002)
+
+/* and what tells words from symbols */
+#define PP_HASH_WORD		UINT64CONST(0x00)
+#define PP_HASH_SYMBOL		UINT64CONST(0x80)
+
 #define PP_LOCAL_PIECES 32
 #define PP_LOCAL_FRAMES 8
 
@@ -161,6 +172,74 @@ is_identifier_char(char c)
 	return IS_HIGHBIT_SET(c) || (c >= 'a' && c <= 'z') ||
 		(c >= 'A' && c <= 'Z') || is_digit(c) || c == '_' || c == '$';
 }
+
+static inline bool
+is_one_of(const char *word, const char *const *words)
+{
+	for (; *words != NULL; words++)
+	{
+		if (word[0] == (*words)[0] && strcmp(word, *words) == 0)
+			return true;
+	}
+	return false;
+}
+
+static inline uint64
+hash_mix(uint64 hash, uint64 value)
+{
+	hash = (hash ^ value) * UINT64CONST(0x9e3779b97f4a7c15);
+	return hash ^ (hash >> 32);
+}
+
+static inline bool
+member_is_complete(const PpFrame *frame)
+{
+	return frame->member == PP_MEMBER_VALUE ||
+		frame->member == PP_MEMBER_TYPED || frame->member == PP_MEMBER_TYPE;
+}
+
+/* Add the token at hand, a symbol of one character. */
+static inline void
+add_self(PpScan *scan)
+{
+	unsigned char c = scan->source[scan->location];
+
+	scan->end = scan->location + 1;
+	scan->hash = hash_mix(scan->hash, (PP_HASH_SYMBOL | 1) << 56 | c);
+}
+
+/*
+ * Return the array, of size bytes and full, with twice the room.  It begins as
+ * the local one and goes on in CurrentMemoryContext.
+ */
+static inline void *
+grow(void *array, const void *local, Size size)
+{
+	void	   *grown;
+
+	if (array != local)
+		return repalloc_huge(array, 2 * size);
+
+	grown = MemoryContextAllocHuge(CurrentMemoryContext, 2 * size);
+	memcpy(grown, local, size);
+	return grown;
+}
+
+/* Note that from start to end, the text differs from its source. */
+extern void pp_add_piece(PpScan *scan, PpPieceKind kind, int start, int end);
+
+/*
+ * Add the token at hand, which begins or ends a frame.  frame is the innermost
+ * one so far, which may move, and at_item what it said before this token;
+ * gap_start is the end of the token before.
+ */
+extern void pp_open_parenthesis(PpScan *scan, PpFrame *frame, bool at_item);
+extern void pp_open_bracket(PpScan *scan, PpFrame *frame);
+extern void pp_close_frame(PpScan *scan, int gap_start);
+
+/* Begin a frame at the end of the token at hand. */
+extern void pp_push_frame(PpScan *scan, PpFrameKind kind,
+						  PpPositions positions);
 
 /*
  * Write the text of a statement that was read to its end, in at most max_length
