@@ -4,9 +4,11 @@
  *
  * The file is a header and then one record a row, each number as long as its
  * value needs.  It is written beside its place and renamed, and believed only
- * if magic, version, length and checksum are right; what is not believed is
- * kept aside.  It stands in a directory that base backups and pg_rewind leave
- * out, so a standby does not start with the statistics of its primary.
+ * if magic, version, length and checksum are right and all of it can be read;
+ * what is not believed is kept aside.  Of a file that is, only those rows are
+ * left out whose numbers contradict each other.  It stands in a directory that
+ * base backups and pg_rewind leave out, so a standby does not start with the
+ * statistics of its primary.
  */
 #include "postgres.h"
 
@@ -307,8 +309,6 @@ get_row(Input *in, PpQueryRow *row)
 	totals->last_bucket = get_limited(in, PP_HISTOGRAM_BUCKETS - 1);
 	for (int i = totals->first_bucket; i <= totals->last_bucket; i++)
 		totals->buckets[i] = get_limited(in, MAX_NUMBER);
-	if (in->good)
-		in->good = makes_sense(row);
 }
 
 /* ---- writing --------------------------------------------------------------------- */
@@ -496,9 +496,13 @@ check_header(const char *data, Size size)
 	return NULL;
 }
 
-/* Goes through all rows; loads them if told so.  False: they make no sense. */
+/*
+ * Goes through all rows; if told so, loads those that make sense and counts the
+ * others.  False: they cannot be read.
+ */
 static bool
-read_rows(const char *data, Size size, PpQueryRow *row, bool load)
+read_rows(const char *data, Size size, PpQueryRow *row, bool load,
+		  int *left_out)
 {
 	Input		in = {data + sizeof(PpSaveHeader), data + size, true};
 	TimestampTz reset_at = get_limited(&in, MAX_NUMBER);
@@ -508,6 +512,11 @@ read_rows(const char *data, Size size, PpQueryRow *row, bool load)
 		get_row(&in, row);
 		if (!in.good || !load)
 			continue;
+		if (!makes_sense(row))
+		{
+			(*left_out)++;
+			continue;
+		}
 		pp_query_stats_load(row);
 		pg_atomic_fetch_add_u64(&shared->calls, row->totals.calls);
 	}
@@ -527,6 +536,7 @@ pp_save_load(void)
 	Size		size;
 	char	   *data = read_file(&size, &problem);
 	PpQueryRow *row;
+	int			left_out = 0;
 
 	if (data != NULL && problem == NULL)
 		problem = check_header(data, size);
@@ -536,15 +546,22 @@ pp_save_load(void)
 										 MCXT_ALLOC_NO_OOM);
 		if (row == NULL)
 			problem = "there is not enough memory for it";
-		else if (!read_rows(data, size, row, false))
+		else if (!read_rows(data, size, row, false, &left_out))
 			problem = "its contents make no sense";
 		else
-			read_rows(data, size, row, true);
+			read_rows(data, size, row, true, &left_out);
 		if (row != NULL)
 			pfree(row);
 	}
 	if (data != NULL)
 		pfree(data);
+	if (left_out > 0)
+		ereport(LOG,
+				(errmsg_plural("%d row of query statistics was not loaded",
+							   "%d rows of query statistics were not loaded",
+							   left_out, left_out),
+				 errdetail("Numbers in file \"%s\" contradict each other.",
+						   SAVE_FILE)));
 	if (problem == NULL)
 		return;
 

@@ -76,6 +76,31 @@ sub cluster
 	return $node;
 }
 
+=head2 PoolPerf::processes($node, $title)
+
+The ids of a server's processes; with a regular expression, of those alone that
+have it in their title.
+
+=cut
+
+sub processes
+{
+	my ($node, $title) = @_;
+	my $directory = abs_path($node->data_dir);
+	my @pids;
+
+	foreach my $cwd (glob('/proc/[0-9]*/cwd'))
+	{
+		my ($pid) = $cwd =~ /(\d+)/;
+		next if (readlink($cwd) // '') ne $directory;
+		open(my $in, '<', "/proc/$pid/cmdline") or next;
+		my $command = <$in> // '';
+		close($in);
+		push @pids, $pid if !defined $title || $command =~ /$title/;
+	}
+	return @pids;
+}
+
 =head2 PoolPerf::kill9($node)
 
 Kills the postmaster, and waits until its children have noticed and left: until
@@ -86,15 +111,12 @@ then their memory is in use, and the server cannot start.
 sub kill9
 {
 	my ($node) = @_;
-	my $directory = abs_path($node->data_dir);
-	my ($postmaster) = split(/\n/, slurp_file("$directory/postmaster.pid"));
+	my ($postmaster) = split(/\n/, slurp_file($node->data_dir . '/postmaster.pid'));
 
 	$node->kill9;
 	for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
 	{
-		my @left = grep { (readlink($_) // '') eq $directory } glob('/proc/[0-9]*/cwd');
-
-		return if !@left && !kill(0, $postmaster);
+		return if processes($node) == 0 && !kill(0, $postmaster);
 		usleep(100_000);
 	}
 	die 'processes stay';

@@ -4,7 +4,6 @@
 use strict;
 use warnings;
 
-use Cwd qw(abs_path);
 use FindBin;
 use lib "$FindBin::RealBin/../perl";
 use PoolPerf;
@@ -99,25 +98,6 @@ sub set_interval
 	my ($interval) = @_;
 	$node->safe_psql('reader', "ALTER SYSTEM SET pool_perf.save_interval = '$interval'");
 	$node->reload;
-}
-
-# The processes of the server; those alone that have this in their title
-sub processes
-{
-	my ($title) = @_;
-	my $directory = abs_path($node->data_dir);
-	my @pids;
-
-	foreach my $cwd (glob('/proc/[0-9]*/cwd'))
-	{
-		my ($pid) = $cwd =~ /(\d+)/;
-		next if (readlink($cwd) // '') ne $directory;
-		open(my $in, '<', "/proc/$pid/cmdline") or next;
-		my $command = <$in> // '';
-		close($in);
-		push @pids, $pid if $command =~ /$title/;
-	}
-	return @pids;
 }
 
 #
@@ -258,7 +238,7 @@ foreach my $victim ('a backend', 'the worker', 'the postmaster')
 	}
 	else
 	{
-		($pid) = processes(qr/pool_perf worker/) if $victim eq 'the worker';
+		($pid) = PoolPerf::processes($node, qr/pool_perf worker/) if $victim eq 'the worker';
 		is(kill('KILL', $pid), 1, "$victim is killed");
 		$node->wait_for_log(qr/all server processes terminated; reinitializing/, $since);
 	}
@@ -316,6 +296,7 @@ sub packed
 
 value('SELECT pool_perf.reset()');
 $node->safe_psql('app', shapes(20) . qq{SELECT 'é' AS "é" FROM t;});
+$before = value($rows);
 $node->stop;
 my $good = read_file($file);
 ($magic, $version) = unpack('a8 L', $good);
@@ -365,6 +346,20 @@ foreach my $case (@bad)
 	ok(!-e $file && read_file($aside) eq $data, 'the file is kept aside');
 	$node->stop('immediate');
 }
+
+# A row with more failed calls than calls, behind its text's encoding, cut mark and fingerprint
+my $number = qr/[\x80-\xFF]*[\x00-\x7F]/;
+my $contradictory = $contents =~ s/( AS "é" FROM t(?:$number){3}\x01)\x00/$1\x02/r;
+isnt($contradictory, $contents, 'one row is made to contradict itself');
+write_file($file, packed($contradictory));
+unlink $aside;
+$since = log_size();
+$node->start;
+is(value("SELECT count(*) FROM pool_perf.queries WHERE query ~ 'é'"), 0, 'it is not loaded');
+same_rows(value($rows), $before, qr/é/, 'all other rows are');
+is(logged(qr/LOG:  1 row of query statistics was not loaded\n.*DETAIL:  Numbers in file "pg_stat_tmp\/pool_perf.stat" contradict each other\./, $since), 1, 'and one line says so');
+ok(-e $file && !-e $aside, 'the file is not kept aside');
+$node->stop('immediate');
 
 # A bit of the contents may be plausible: then it is only a wrong number
 foreach my $i (1 .. 5)

@@ -5,7 +5,6 @@
 use strict;
 use warnings;
 
-use Cwd qw(abs_path);
 use FindBin;
 use lib "$FindBin::RealBin/../perl";
 use IPC::Run;
@@ -39,31 +38,12 @@ sub becomes
 	return 0;
 }
 
-# The processes of a server; those alone that have this in their title
-sub processes
-{
-	my ($server, $title) = @_;
-	my $directory = abs_path($server->data_dir);
-	my @pids;
-
-	foreach my $cwd (glob('/proc/[0-9]*/cwd'))
-	{
-		my ($pid) = $cwd =~ /(\d+)/;
-		next if (readlink($cwd) // '') ne $directory;
-		open(my $in, '<', "/proc/$pid/cmdline") or next;
-		my $command = <$in> // '';
-		close($in);
-		push @pids, $pid if $command =~ /$title/;
-	}
-	return @pids;
-}
-
 sub worker
 {
 	my ($server) = @_;
 	my @pids;
 
-	becomes(sub { @pids = processes($server, qr/pool_perf worker/); @pids == 1 }) or die 'no worker';
+	becomes(sub { @pids = PoolPerf::processes($server, qr/pool_perf worker/); @pids == 1 }) or die 'no worker';
 	return $pids[0];
 }
 
@@ -186,7 +166,7 @@ sub databases_and_roles
 
 databases_and_roles('without a worker or with a new one');
 my $new;
-ok(becomes(sub { ($new) = processes($node, qr/pool_perf worker/); $new && $new != $old }), 'a worker that was ended comes again');
+ok(becomes(sub { ($new) = PoolPerf::processes($node, qr/pool_perf worker/); $new && $new != $old }), 'a worker that was ended comes again');
 saved_calls();
 pass('and saves');
 $idle->quit;
@@ -276,7 +256,7 @@ $idle->query_safe('SELECT 1');
 system_or_bail('pg_ctl', '-D', $node->data_dir, '-m', 'smart', '-W', 'stop');
 $idle->query_safe('SELECT 1 + 1');
 $idle->quit;
-ok(becomes(sub { processes($node, qr//) == 0 }), 'a smart shutdown ends when the last client has left');
+ok(becomes(sub { PoolPerf::processes($node) == 0 }), 'a smart shutdown ends when the last client has left');
 $node->stop('fast', fail_ok => 1);
 $node->start;
 is($node->safe_psql('postgres', "SELECT calls FROM pool_perf.queries WHERE datname = 'load' AND query = 'SELECT \$1 + \$2'"), 1, 'and what it did last is saved');
