@@ -113,7 +113,7 @@ if [[ ${SANITIZE-} == 1 ]]; then
 	export ASAN_OPTIONS=detect_leaks=0:halt_on_error=0:abort_on_error=1:detect_stack_use_after_return=0
 	export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=0
 	export PG_TEST_TIMEOUT_DEFAULT=${PG_TEST_TIMEOUT_DEFAULT:-600}
-	! ulimit -s 16384 2>/dev/null || stack='max_stack_depth = 6144kB'
+	! ulimit -s 40960 2>/dev/null || stack='max_stack_depth = 6144kB'
 fi
 
 if ! place_extension COPT="${COPT-}" >"$output/build.log" 2>&1; then

@@ -185,12 +185,16 @@ my $bench = "$PostgreSQL::Test::Utils::tmp_check/memory.sql";
 append_to_file($bench, "\\set id random(1, 100)\nSELECT n FROM t WHERE id = :id;\nBEGIN;\nUPDATE t SET n = n + 1 WHERE id = :id;\nEND;\n");
 foreach my $mode ('extended', 'prepared')
 {
+	# a million statements where there is time for it, with make test-sanitize
+	my $transactions = $ENV{SANITIZE} && $mode eq 'prepared' ? 250_000 : 3_000;
+	my $look_every = int($transactions / 6);
+
 	# pgbench shows no results: the statements write down what they see
 	$node->safe_psql('postgres', 'CREATE TABLE IF NOT EXISTS seen (mode text, at serial, bytes bigint)');
 	my $file = "$PostgreSQL::Test::Utils::tmp_check/memory_$mode.sql";
 	append_to_file($file, slurp_file($bench));
-	append_to_file($file, "\\set turn :turn + 1\n\\set look :turn % 500 = 0\n\\if :look\nINSERT INTO seen (mode, bytes) SELECT '$mode', sum(total_bytes) FROM pg_backend_memory_contexts;\n\\endif\n");
-	$node->command_ok([ 'pgbench', '-n', '-t', '3000', '-D', 'turn=0', '-M', $mode, '-f', $file, '-h', $node->host, '-p', $node->port, 'postgres' ], "pgbench -M $mode");
+	append_to_file($file, "\\set turn :turn + 1\n\\set look :turn % $look_every = 0\n\\if :look\nINSERT INTO seen (mode, bytes) SELECT '$mode', sum(total_bytes) FROM pg_backend_memory_contexts;\n\\endif\n");
+	$node->command_ok([ 'pgbench', '-n', '-t', $transactions, '-D', 'turn=0', '-M', $mode, '-f', $file, '-h', $node->host, '-p', $node->port, 'postgres' ], "pgbench -M $mode");
 	is($node->safe_psql('postgres', "SELECT count(*) FROM seen WHERE mode = '$mode'"), 6, "$mode: looked at several times");
 	is($node->safe_psql('postgres', "SELECT count(DISTINCT bytes) FROM (SELECT bytes FROM seen WHERE mode = '$mode' ORDER BY at OFFSET 2) s"),
 		1, "$mode: the session's memory does not grow");
