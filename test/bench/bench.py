@@ -280,6 +280,22 @@ def per_statement(server, workload, n1, n2, look):
     return {key: (many.get(key, 0) - few.get(key, 0)) / (n2 - n1) for key in many}
 
 
+def prepared(workloads):
+    """The baseline and both others, one at a time; with full tables where shapes are to be run."""
+    for server in (BASELINE, *BOTH):
+        if "shapes" in workloads:
+            with running(server):
+                fill(server)
+        yield server
+
+
+def watch(server, workloads, n1, n2, look, *tool, padding=0):
+    """{workload: per_statement() of it}, with the server as a child of the tool."""
+    with running_under(server, *tool, padding=padding):
+        warm(server)
+        return {workload: per_statement(server, workload, n1, n2, look) for workload in workloads}
+
+
 def mean(dicts):
     return {key: sum(d.get(key, 0) for d in dicts) / len(dicts) for key in set().union(*dicts)}
 
@@ -342,22 +358,14 @@ def icount(args):
     """instructions added per statement, by callgrind"""
     workloads = args.workloads.split(",")
     found = {}
-    for server in (BASELINE, *BOTH):
-        if "shapes" in workloads:
-            with running(server):
-                fill(server)
+    for server in prepared(workloads):
         profiles = os.path.join(ROOT, "callgrind." + server.name)
         os.makedirs(profiles, exist_ok=True)
-        runs = {workload: [] for workload in workloads}
-        for padding in PADDINGS:
-            with running_under(server, "valgrind", "--tool=callgrind", "--callgrind-out-file=%s/out.%%p" % profiles,
-                               "--log-file=%s/log.%%p" % profiles, padding=padding):
-                warm(server)
-                for workload in workloads:
-                    runs[workload].append(per_statement(
-                        server, workload, 200, 1200, lambda pid: read_callgrind("%s/out.%d" % (profiles, pid))))
+        runs = [watch(server, workloads, 200, 1200, lambda pid: read_callgrind("%s/out.%d" % (profiles, pid)),
+                      "valgrind", "--tool=callgrind", "--callgrind-out-file=%s/out.%%p" % profiles,
+                      "--log-file=%s/log.%%p" % profiles, padding=padding) for padding in PADDINGS]
         for workload in workloads:
-            found[server, workload] = mean(runs[workload])
+            found[server, workload] = mean([run[workload] for run in runs])
             if args.functions and server is not BASELINE:
                 functions(server, workload, found)
 
@@ -410,17 +418,12 @@ def syscalls(args):
     """system calls per statement, by strace"""
     workloads = args.workloads.split(",")
     found = {}
-    for server in (BASELINE, *BOTH):
-        if "shapes" in workloads:
-            with running(server):
-                fill(server)
+    for server in prepared(workloads):
         traces = os.path.join(ROOT, "strace." + server.name)
         os.makedirs(traces, exist_ok=True)
-        with running_under(server, "strace", "-ff", "-qq", "-o", traces + "/out"):
-            warm(server)
-            for workload in workloads:
-                found[server, workload] = per_statement(
-                    server, workload, 1000, 5000, lambda pid: read_strace("%s/out.%d" % (traces, pid)))
+        calls = watch(server, workloads, 1000, 5000, lambda pid: read_strace("%s/out.%d" % (traces, pid)),
+                      "strace", "-ff", "-qq", "-o", traces + "/out")
+        found.update({(server, workload): calls[workload] for workload in workloads})
 
     title("System calls per statement (strace; those of waiting for the client apart)")
     rows, most = [], 0.0
@@ -564,11 +567,18 @@ def throughput(args):
 
 # ---- reading and memory -----------------------------------------------------
 
-READS = {               # what: {server: query}
-    "all columns": {PGSS: "SELECT * FROM pg_stat_statements", POOL_PERF: "SELECT * FROM pool_perf.queries"},
-    "numbers without texts": {PGSS: "SELECT * FROM pg_stat_statements(false)",
-                              POOL_PERF: "SELECT * FROM pool_perf.queries(false)"},
+VIEWS = {PGSS: "pg_stat_statements", POOL_PERF: "pool_perf.queries"}
+
+READS = {               # what: (columns, "" or the function's argument, goal or None)
+    "all columns": ("*", "", 2),
+    "numbers without texts": ("*", "(false)", 1),
+    "the same numbers of both": ("{both}", "(false)", None),
 }
+
+
+def columns_of(server):
+    sql = "SELECT attname FROM pg_attribute WHERE attrelid = '%s'::regclass AND attnum > 0" % VIEWS[server]
+    return set(psql(server, sql).split())
 
 
 def read(args):
@@ -583,14 +593,17 @@ def read(args):
         psql(POOL_PERF, "SELECT pool_perf.reset()")
         for server in BOTH:
             abab("-1", 2 * READ_SHAPES, "-f", statements("few"), conninfo(server))
-        for what, queries in READS.items():
+        both = ", ".join(sorted((columns_of(PGSS) & columns_of(POOL_PERF)) - {"query"}))
+        for what, (columns, argument, _) in READS.items():
+            queries = {server: "SELECT %s FROM %s%s" % (columns.format(both=both), VIEWS[server], argument)
+                       for server in BOTH}
             took = {server: [] for server in BOTH}
             for n in range(args.passes):
                 for server in BOTH if n % 2 else reversed(BOTH):
                     with open(statements("read"), "w") as file:
                         file.write(queries[server] + ";\n")
                     took[server].append(1000 / tps(server, "-f", statements("read"), "-t", 5))
-            rows = [psql(server, queries[server].replace("*", "count(*)")) for server in BOTH]
+            rows = [psql(server, "SELECT count(*) FROM (%s) AS r" % queries[server]) for server in BOTH]
             # pairs, since both of one have met the same neighbours on the machine
             ratios[what] = statistics.median(t / u for t, u in zip(took[POOL_PERF], took[PGSS]))
             table_rows.append([what, *rows, *(spread(took[server], "{:.1f}") for server in BOTH),
@@ -599,8 +612,9 @@ def read(args):
     table(["what", "rows in pg_stat_statements", "in pool_perf", "pg_stat_statements", "pool_perf", "ratio"],
           table_rows)
     say()
-    for (what, ratio), goal in zip(ratios.items(), (2, 1)):
-        verdict("reading, " + what, ratio, goal)
+    for what, (_, _, goal) in READS.items():
+        if goal is not None:
+            verdict("reading, " + what, ratios[what], goal)
 
 
 def memory(args):
