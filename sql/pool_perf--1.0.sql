@@ -508,6 +508,21 @@ COMMENT ON COLUMN pool_perf.top_queries.queryid IS
 COMMENT ON COLUMN pool_perf.top_queries.query IS
 'The normalised text on one line, in 100 characters at most.';
 
+CREATE FUNCTION pool_perf.failure_rates(
+    OUT dbid oid,
+    OUT failed_percent_1m double precision,
+    OUT failed_percent_5m double precision,
+    OUT failed_percent_15m double precision,
+    OUT calls_5m bigint,
+    OUT failed_calls_5m bigint,
+    OUT expected_failures_5m bigint
+)
+RETURNS SETOF record
+LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 10
+AS 'MODULE_PATHNAME', 'pp_failure_rates';
+COMMENT ON FUNCTION pool_perf.failure_rates() IS
+'One row for each database that clients used in the last 15 minutes, up to 64: the share of their calls that failed in the last 1, 5 and 15 minutes, as in pool_perf.databases (NULL without calls), and calls, failed calls, and of these those that applications expect: constraint violations, raised exceptions, serialization failures and deadlocks, in the last 5 minutes.';
+
 CREATE VIEW pool_perf.databases AS
     SELECT q.dbid,
            q.datname,
@@ -563,10 +578,14 @@ CREATE VIEW pool_perf.databases AS
            sum(q.jit_emission_time) AS jit_emission_time,
            sum(q.jit_deform_count)::bigint AS jit_deform_count,
            sum(q.jit_deform_time) AS jit_deform_time,
+           max(r.failed_percent_1m) AS failed_percent_1m,
+           max(r.failed_percent_5m) AS failed_percent_5m,
+           max(r.failed_percent_15m) AS failed_percent_15m,
            min(q.first_seen) AS first_seen,
            max(q.last_seen) AS last_seen,
            pool_perf.sum(q.histogram) AS histogram
     FROM pool_perf.queries(false) AS q
+    LEFT JOIN pool_perf.failure_rates() AS r ON r.dbid = q.dbid
     WHERE q.toplevel
     GROUP BY q.dbid, q.datname;
 
@@ -680,12 +699,330 @@ COMMENT ON COLUMN pool_perf.databases.jit_deform_count IS
 'Calls in which tuple deforming was compiled; NULL before PostgreSQL 17.';
 COMMENT ON COLUMN pool_perf.databases.jit_deform_time IS
 'Time compiling tuple deforming, in milliseconds; NULL before PostgreSQL 17.';
+COMMENT ON COLUMN pool_perf.databases.failed_percent_1m IS
+'Share of the calls of the last minute that failed, as the worker saw it within the last 10 seconds; NULL without calls.';
+COMMENT ON COLUMN pool_perf.databases.failed_percent_5m IS
+'The same, over the last 5 minutes.';
+COMMENT ON COLUMN pool_perf.databases.failed_percent_15m IS
+'The same, over the last 15 minutes.';
 COMMENT ON COLUMN pool_perf.databases.first_seen IS
 'When the first call began.';
 COMMENT ON COLUMN pool_perf.databases.last_seen IS
 'When the latest call began.';
 COMMENT ON COLUMN pool_perf.databases.histogram IS
 'Distribution of server time over all calls; sum() and quantile() combine rows, windows and servers.';
+
+/* ---- running statements ---------------------------------------------------------- */
+
+CREATE FUNCTION pool_perf.running_queries(
+    OUT pid integer,
+    OUT dbid oid,
+    OUT userid oid,
+    OUT application_name text,
+    OUT client_addr inet,
+    OUT queryid bigint,
+    OUT query text,
+    OUT started_at timestamp with time zone,
+    OUT elapsed_time double precision,
+    OUT severity text,
+    OUT state text,
+    OUT wait_event_type text,
+    OUT wait_event text,
+    OUT waits jsonb,
+    OUT blocked_by integer[],
+    OUT root_blocker integer,
+    OUT root_blocker_state text,
+    OUT root_blocker_xact_time double precision,
+    OUT root_transaction xid
+)
+RETURNS SETOF record
+LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 20
+AS 'MODULE_PATHNAME', 'pp_running_queries';
+COMMENT ON FUNCTION pool_perf.running_queries() IS
+'What the view pool_perf.running_queries shows, with OIDs for names; root_transaction is that of the prepared transaction that is the root blocker.';
+
+CREATE VIEW pool_perf.running_queries AS
+    SELECT r.pid,
+           d.datname,
+           u.rolname AS usename,
+           r.application_name,
+           r.client_addr,
+           r.queryid,
+           r.query,
+           r.started_at,
+           r.elapsed_time,
+           r.severity,
+           r.state,
+           r.wait_event_type,
+           r.wait_event,
+           r.waits,
+           r.blocked_by,
+           r.root_blocker,
+           r.root_blocker_state,
+           CASE WHEN r.root_transaction IS NULL THEN r.root_blocker_xact_time
+                ELSE (SELECT extract(epoch FROM pg_catalog.clock_timestamp() - p.prepared) * 1000
+                      FROM pg_catalog.pg_prepared_xacts AS p
+                      WHERE p.transaction = r.root_transaction)::double precision
+           END AS root_blocker_xact_time
+    FROM pool_perf.running_queries() AS r
+         LEFT JOIN pg_catalog.pg_database AS d ON d.oid = r.dbid
+         LEFT JOIN pg_catalog.pg_roles AS u ON u.oid = r.userid;
+
+COMMENT ON VIEW pool_perf.running_queries IS
+'What runs now, what does it wait for, and who blocks it? One row for each session in which a statement runs.';
+COMMENT ON COLUMN pool_perf.running_queries.pid IS
+'Process id of the session.';
+COMMENT ON COLUMN pool_perf.running_queries.datname IS
+'Name of its database.';
+COMMENT ON COLUMN pool_perf.running_queries.usename IS
+'Name of the user who logged in.';
+COMMENT ON COLUMN pool_perf.running_queries.application_name IS
+'Its application_name; NULL if it has none.';
+COMMENT ON COLUMN pool_perf.running_queries.client_addr IS
+'Address of the client; NULL: a Unix socket.';
+COMMENT ON COLUMN pool_perf.running_queries.queryid IS
+'Id of the query, as in pool_perf.queries; NULL while the statement is in parse analysis, which can wait for the lock of a table, and without a query id.';
+COMMENT ON COLUMN pool_perf.running_queries.query IS
+'The normalised text; in parse analysis the whole message, masked.';
+COMMENT ON COLUMN pool_perf.running_queries.started_at IS
+'When its server time began.';
+COMMENT ON COLUMN pool_perf.running_queries.elapsed_time IS
+'Time since then, in milliseconds.';
+COMMENT ON COLUMN pool_perf.running_queries.severity IS
+'info, warning or critical, by the thresholds that hold in its session: pool_perf.log_min_duration and the like; NULL below them.';
+COMMENT ON COLUMN pool_perf.running_queries.state IS
+'As in pg_stat_activity.';
+COMMENT ON COLUMN pool_perf.running_queries.wait_event_type IS
+'Kind of what it waits for, as in pg_stat_activity; NULL: it does not wait.';
+COMMENT ON COLUMN pool_perf.running_queries.wait_event IS
+'What it waits for; NULL: it does not wait.';
+COMMENT ON COLUMN pool_perf.running_queries.waits IS
+'What it was seen waiting for since it began: objects with wait_event_type, wait_event (both null: it did not wait) and samples, one look every pool_perf.sample_interval; the first 6 kinds. NULL: not seen yet.';
+COMMENT ON COLUMN pool_perf.running_queries.blocked_by IS
+'Process ids of those who hold the lock that it waits for, the longest transaction first, and then of those ahead of it in the queue; 8 at most; 0 is a prepared transaction. NULL until it has waited for a second and pool_perf has looked.';
+COMMENT ON COLUMN pool_perf.running_queries.root_blocker IS
+'Process id at the end of the chain of first blockers: who waits for no lock; 0: a prepared transaction.';
+COMMENT ON COLUMN pool_perf.running_queries.root_blocker_state IS
+'State of that session, as in pg_stat_activity; NULL for a prepared transaction.';
+COMMENT ON COLUMN pool_perf.running_queries.root_blocker_xact_time IS
+'How long its transaction has been open, or prepared, in milliseconds.';
+
+CREATE FUNCTION pool_perf.query_waits(
+    OUT dbid oid,
+    OUT userid oid,
+    OUT queryid bigint,
+    OUT wait_event_type text,
+    OUT wait_event text,
+    OUT samples bigint,
+    OUT wait_percent double precision
+)
+RETURNS SETOF record
+LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 100
+AS 'MODULE_PATHNAME', 'pp_query_waits';
+COMMENT ON FUNCTION pool_perf.query_waits() IS
+'What the view pool_perf.query_waits shows.';
+
+CREATE VIEW pool_perf.query_waits AS
+    SELECT * FROM pool_perf.query_waits();
+
+COMMENT ON VIEW pool_perf.query_waits IS
+'What do queries wait for? One row for each query at top level and wait event, from looks at the running statements, once every pool_perf.sample_interval.';
+COMMENT ON COLUMN pool_perf.query_waits.dbid IS
+'OID of the database.';
+COMMENT ON COLUMN pool_perf.query_waits.userid IS
+'OID of the user that the statement ran as.';
+COMMENT ON COLUMN pool_perf.query_waits.queryid IS
+'Id of the query, as in pool_perf.queries; NULL without one, and for those who may not see it.';
+COMMENT ON COLUMN pool_perf.query_waits.wait_event_type IS
+'Kind of what it waited for, as in pg_stat_activity; CPU: it did not wait.';
+COMMENT ON COLUMN pool_perf.query_waits.wait_event IS
+'What it waited for; CPU: it did not wait; <other>: samples that had to make room, of any query.';
+COMMENT ON COLUMN pool_perf.query_waits.samples IS
+'How often a running statement was seen in it.';
+COMMENT ON COLUMN pool_perf.query_waits.wait_percent IS
+'Share of the samples of this query; NULL in the row <other>.';
+
+/* ---- errors --------------------------------------------------------------------- */
+
+CREATE FUNCTION pool_perf.errors(
+    OUT dbid oid,
+    OUT userid oid,
+    OUT queryid bigint,
+    OUT query text,
+    OUT sqlstate text,
+    OUT condition text,
+    OUT error_severity text,
+    OUT outcome text,
+    OUT errors bigint,
+    OUT message text,
+    OUT total_failed_time double precision,
+    OUT max_failed_time double precision,
+    OUT first_seen timestamp with time zone,
+    OUT last_seen timestamp with time zone
+)
+RETURNS SETOF record
+LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 100
+AS 'MODULE_PATHNAME', 'pp_errors';
+COMMENT ON FUNCTION pool_perf.errors() IS
+'What the view pool_perf.errors shows, without names and texts, for those who poll numbers often. query tells why there is no text to look up: <other>, <no query id>, <insufficient privilege>.';
+
+CREATE VIEW pool_perf.errors AS
+    SELECT e.dbid,
+           d.datname,
+           e.userid,
+           r.rolname AS usename,
+           e.queryid,
+           coalesce(e.query, q.query, CASE WHEN e.queryid IS NOT NULL THEN '<text not recorded>' END) AS query,
+           e.sqlstate,
+           e.condition,
+           e.error_severity,
+           e.outcome,
+           e.errors,
+           e.message,
+           e.total_failed_time,
+           e.max_failed_time,
+           e.first_seen,
+           e.last_seen
+    FROM pool_perf.errors() AS e
+    LEFT JOIN pg_catalog.pg_database AS d ON d.oid = e.dbid
+    LEFT JOIN pg_catalog.pg_roles AS r ON r.oid = e.userid
+    LEFT JOIN (SELECT t.dbid, t.userid, t.queryid, max(t.query) AS query
+               FROM pool_perf.queries(true) AS t
+               WHERE t.queryid IS NOT NULL AND t.query <> '<text not recorded>'
+               GROUP BY t.dbid, t.userid, t.queryid) AS q
+           ON q.dbid = e.dbid AND q.userid = e.userid AND q.queryid = e.queryid;
+
+COMMENT ON VIEW pool_perf.errors IS
+'What fails, how often, and in which query? One row for each database, user, query, SQLSTATE and outcome. Every error counts once, also one that an EXCEPTION block catches, whatever the log shows. What eviction removed stands in the <other> row of its database.';
+COMMENT ON COLUMN pool_perf.errors.dbid IS
+'OID of the database; NULL without one, and in the <other> row shared by databases beyond 64.';
+COMMENT ON COLUMN pool_perf.errors.datname IS
+'Name of the database; NULL if it was dropped.';
+COMMENT ON COLUMN pool_perf.errors.userid IS
+'OID of the user that the statement ran as; NULL in <other> rows.';
+COMMENT ON COLUMN pool_perf.errors.usename IS
+'Name of the user; NULL if it was dropped and in <other> rows.';
+COMMENT ON COLUMN pool_perf.errors.queryid IS
+'Id of the innermost measured query that ran, as in pool_perf.queries; NULL if none did, in <other> rows, and for those who may not see it.';
+COMMENT ON COLUMN pool_perf.errors.query IS
+'Its normalised text; NULL for errors before any query runs: of syntax, of names, of permissions in parse analysis, in an aborted transaction, of an idle session.';
+COMMENT ON COLUMN pool_perf.errors.sqlstate IS
+'SQLSTATE of the error; NULL in <other> rows.';
+COMMENT ON COLUMN pool_perf.errors.condition IS
+'Its name, as PL/pgSQL has it; NULL if it has none.';
+COMMENT ON COLUMN pool_perf.errors.error_severity IS
+'ERROR, or FATAL: it ended the session.';
+COMMENT ON COLUMN pool_perf.errors.outcome IS
+'error, cancelled (by request of a user), timeout (of statement, lock, transaction or idling), terminated (with its session).';
+COMMENT ON COLUMN pool_perf.errors.errors IS
+'How often it was raised.';
+COMMENT ON COLUMN pool_perf.errors.message IS
+'Format of the latest message: the text without the values, in English; at most 127 bytes. %s is a message that a function made itself. NULL if it is not known: of an error in a parallel worker.';
+COMMENT ON COLUMN pool_perf.errors.total_failed_time IS
+'Time from the beginning of the query to the error, in milliseconds; without a query, from the arrival of the client''s message.';
+COMMENT ON COLUMN pool_perf.errors.max_failed_time IS
+'The longest of these times, in milliseconds.';
+COMMENT ON COLUMN pool_perf.errors.first_seen IS
+'When it was raised first.';
+COMMENT ON COLUMN pool_perf.errors.last_seen IS
+'When it was raised last.';
+
+/* ---- slow executions --------------------------------------------------------- */
+
+CREATE FUNCTION pool_perf.slow_queries(
+    OUT slow_query_id bigint,
+    OUT started_at timestamp with time zone,
+    OUT ended_at timestamp with time zone,
+    OUT severity text,
+    OUT outcome text,
+    OUT sqlstate text,
+    OUT total_time double precision,
+    OUT before_time double precision,
+    OUT plan_time double precision,
+    OUT exec_time double precision,
+    OUT rows bigint,
+    OUT pid integer,
+    OUT datname name,
+    OUT usename name,
+    OUT application_name text,
+    OUT client_addr inet,
+    OUT queryid bigint,
+    OUT fingerprint bigint,
+    OUT query text,
+    OUT parameters text,
+    OUT plan text,
+    OUT shared_blks_hit bigint,
+    OUT shared_blks_read bigint,
+    OUT temp_blks_written bigint,
+    OUT wal_bytes bigint,
+    OUT waits jsonb,
+    OUT blocked_by integer[]
+)
+RETURNS SETOF record
+LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 1000
+AS 'MODULE_PATHNAME', 'pp_slow_queries';
+COMMENT ON FUNCTION pool_perf.slow_queries() IS
+'What the view pool_perf.slow_queries shows, in no order.';
+
+CREATE VIEW pool_perf.slow_queries AS
+    SELECT * FROM pool_perf.slow_queries() AS s ORDER BY s.slow_query_id DESC;
+
+COMMENT ON VIEW pool_perf.slow_queries IS
+'What was slow lately, why, and what was it? One row for each of the last executions that took at least pool_perf.log_min_duration (or a lower threshold of alerts), the newest first; failed and cancelled ones are among them. At most 20 for each queryid; a fifth of the places is for critical ones.';
+COMMENT ON COLUMN pool_perf.slow_queries.slow_query_id IS
+'Number of the slow execution, ascending since server start.';
+COMMENT ON COLUMN pool_perf.slow_queries.started_at IS
+'When it began.';
+COMMENT ON COLUMN pool_perf.slow_queries.ended_at IS
+'When it ended.';
+COMMENT ON COLUMN pool_perf.slow_queries.severity IS
+'info, warning or critical: by pool_perf.log_min_duration, alert_min_duration and critical_min_duration of its session.';
+COMMENT ON COLUMN pool_perf.slow_queries.outcome IS
+'ok, error, cancelled, timeout or terminated.';
+COMMENT ON COLUMN pool_perf.slow_queries.sqlstate IS
+'SQLSTATE of the error that ended it; NULL if none did, or if it is not known.';
+COMMENT ON COLUMN pool_perf.slow_queries.total_time IS
+'Server time in milliseconds: before_time, plan_time and exec_time.';
+COMMENT ON COLUMN pool_perf.slow_queries.before_time IS
+'From the arrival of the message until planning: parse analysis and its lock waits, in milliseconds.';
+COMMENT ON COLUMN pool_perf.slow_queries.plan_time IS
+'Planning, in milliseconds.';
+COMMENT ON COLUMN pool_perf.slow_queries.exec_time IS
+'Execution, with the sending of rows, in milliseconds.';
+COMMENT ON COLUMN pool_perf.slow_queries.rows IS
+'Rows returned or changed.';
+COMMENT ON COLUMN pool_perf.slow_queries.pid IS
+'Process of the session. NULL, as all that tells about the session and the text, without pg_read_all_stats, but for the reader''s own.';
+COMMENT ON COLUMN pool_perf.slow_queries.datname IS
+'Name of the database; NULL if it was dropped.';
+COMMENT ON COLUMN pool_perf.slow_queries.usename IS
+'Name of the user who ran it; NULL if dropped.';
+COMMENT ON COLUMN pool_perf.slow_queries.application_name IS
+'application_name of the session.';
+COMMENT ON COLUMN pool_perf.slow_queries.client_addr IS
+'Address of the client; NULL for a Unix socket.';
+COMMENT ON COLUMN pool_perf.slow_queries.queryid IS
+'Query id, as in pool_perf.queries.';
+COMMENT ON COLUMN pool_perf.slow_queries.fingerprint IS
+'Fingerprint, as in pool_perf.queries.';
+COMMENT ON COLUMN pool_perf.slow_queries.query IS
+'Up to 1 kB of the text: normalised, or with literals where pool_perf.log_parameters is on; that of utility statements is always normalised.';
+COMMENT ON COLUMN pool_perf.slow_queries.parameters IS
+'Values of the parameters, up to 1 kB, where pool_perf.log_parameters is on; NULL for failed ones.';
+COMMENT ON COLUMN pool_perf.slow_queries.plan IS
+'The plan, up to 8 kB. Literals are <value> where pool_perf.log_parameters is off. With actual rows if the query had been slow shortly before. A failed execution gets the plan of the next one, which begins with "Plan of a later execution".';
+COMMENT ON COLUMN pool_perf.slow_queries.shared_blks_hit IS
+'Shared blocks found in the buffer cache.';
+COMMENT ON COLUMN pool_perf.slow_queries.shared_blks_read IS
+'Shared blocks read.';
+COMMENT ON COLUMN pool_perf.slow_queries.temp_blks_written IS
+'Temporary blocks written: sorts and hashes that did not fit into work_mem.';
+COMMENT ON COLUMN pool_perf.slow_queries.wal_bytes IS
+'WAL generated, in bytes.';
+COMMENT ON COLUMN pool_perf.slow_queries.waits IS
+'What it was seen waiting for: an array of {wait_event_type, wait_event, samples}; null names stand for work on CPU. NULL if it was not seen.';
+COMMENT ON COLUMN pool_perf.slow_queries.blocked_by IS
+'Processes that held it up last, by a lock; 0 stands for a prepared transaction. NULL if none was seen.';
 
 /* ---- pool_perf itself ---------------------------------------------------------- */
 
@@ -716,7 +1053,9 @@ CREATE FUNCTION pool_perf.info(
     OUT save_time double precision,
     OUT save_bytes bigint,
     OUT sampled_hook_time double precision,
-    OUT sampled_worker_percent double precision
+    OUT sampled_worker_percent double precision,
+    OUT log_lines_suppressed bigint,
+    OUT slow_query_errors bigint
 )
 RETURNS SETOF record
 LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 1
@@ -745,7 +1084,9 @@ CREATE VIEW pool_perf.info AS
            i.save_time,
            i.save_bytes,
            i.sampled_hook_time,
-           i.sampled_worker_percent
+           i.sampled_worker_percent,
+           i.log_lines_suppressed,
+           i.slow_query_errors
     FROM pool_perf.info() AS i;
 
 COMMENT ON VIEW pool_perf.info IS
@@ -790,6 +1131,10 @@ COMMENT ON COLUMN pool_perf.info.sampled_hook_time IS
 'pool_perf''s own time in a statement, in milliseconds: mean of one statement in 1,009.';
 COMMENT ON COLUMN pool_perf.info.sampled_worker_percent IS
 'CPU time of pool_perf''s worker since it began, in percent of one core.';
+COMMENT ON COLUMN pool_perf.info.log_lines_suppressed IS
+'Lines about slow executions that pool_perf.log_rate and pool_perf.log_rate_total held back.';
+COMMENT ON COLUMN pool_perf.info.slow_query_errors IS
+'Texts, parameters, plans and log lines of slow executions that could not be made because of an error.';
 COMMENT ON COLUMN pool_perf.info.extension_version IS
 'Version of the SQL objects in this database.';
 
@@ -814,7 +1159,7 @@ CREATE VIEW pool_perf.memory AS
 COMMENT ON VIEW pool_perf.memory IS
 'How much shared memory does pool_perf have, and how full is it? One row for each component.';
 COMMENT ON COLUMN pool_perf.memory.component IS
-'What the memory is for: queries, texts, pending (executions not handed in yet), control.';
+'What the memory is for: queries, texts, pending (executions not handed in yet), sessions (what they run), waits, errors, slow_queries, alerts, notifications (that wait to be sent), control.';
 COMMENT ON COLUMN pool_perf.memory.used_bytes IS
 'Bytes in use.';
 COMMENT ON COLUMN pool_perf.memory.max_bytes IS
@@ -822,11 +1167,11 @@ COMMENT ON COLUMN pool_perf.memory.max_bytes IS
 COMMENT ON COLUMN pool_perf.memory.used_percent IS
 'Share of it in use.';
 COMMENT ON COLUMN pool_perf.memory.entries IS
-'Entries in use: queries, chunks of text, backends.';
+'Entries in use: queries, chunks of text, backends, waits of queries, rows of errors, alerts, notifications.';
 COMMENT ON COLUMN pool_perf.memory.max_entries IS
 'Entries there is room for.';
 COMMENT ON COLUMN pool_perf.memory.dropped IS
-'What there was no room for, since server start: queries evicted, texts dropped, executions not measured.';
+'What there was no room for, since server start: queries evicted, texts dropped, executions not measured, waits, rows of errors and alerts evicted, notifications not sent, slow executions that fell out of pool_perf.slow_queries or found no place in it.';
 
 CREATE FUNCTION pool_perf.health(
     extension_version text,
@@ -888,6 +1233,156 @@ AS 'MODULE_PATHNAME', 'pp_reset';
 COMMENT ON FUNCTION pool_perf.reset(oid, oid, bigint) IS
 'Forgets the statistics of a user, a database or a query, or of those that all given arguments match; NULL matches all. <other> rows are forgotten by database, or all together. Returns the time of the reset: every execution counted until then is gone.';
 REVOKE ALL ON FUNCTION pool_perf.reset(oid, oid, bigint) FROM PUBLIC;
+
+/* ---- alerts ---------------------------------------------------------------------- */
+
+CREATE FUNCTION pool_perf.alerts(
+    OUT alert_id bigint,
+    OUT kind text,
+    OUT severity text,
+    OUT is_open boolean,
+    OUT subject text,
+    OUT datname text,
+    OUT queryid bigint,
+    OUT pid integer,
+    OUT value double precision,
+    OUT threshold double precision,
+    OUT unit text,
+    OUT message text,
+    OUT remedy text,
+    OUT opened_at timestamp with time zone,
+    OUT last_seen timestamp with time zone,
+    OUT closed_at timestamp with time zone,
+    OUT occurrences bigint,
+    OUT outcome text,
+    OUT acknowledged_at timestamp with time zone,
+    OUT acknowledged_by text,
+    OUT silenced boolean,
+    OUT evidence jsonb
+)
+RETURNS SETOF record
+LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 100
+AS 'MODULE_PATHNAME', 'pp_alerts';
+
+COMMENT ON FUNCTION pool_perf.alerts() IS
+'What pool_perf.alerts shows: one row for each alert that is kept.';
+
+CREATE VIEW pool_perf.alerts AS
+    SELECT * FROM pool_perf.alerts();
+
+COMMENT ON VIEW pool_perf.alerts IS
+'What is wrong now, and what was? One row for each alert, open ones and the last that closed.';
+COMMENT ON COLUMN pool_perf.alerts.alert_id IS
+'Number of the alert; its log lines have it too.';
+COMMENT ON COLUMN pool_perf.alerts.kind IS
+'What it is about: slow_query, blocked, idle_in_transaction, long_transaction or data_loss.';
+COMMENT ON COLUMN pool_perf.alerts.severity IS
+'warning or critical: the worst that it has been.';
+COMMENT ON COLUMN pool_perf.alerts.is_open IS
+'Does it hold? It closes when it has been gone for pool_perf.alert_cooldown, slow_query when the statement ends.';
+COMMENT ON COLUMN pool_perf.alerts.subject IS
+'Which query, session or part of pool_perf; there is one open alert for a kind and subject. <insufficient privilege> for those who may not see it, as message and remedy.';
+COMMENT ON COLUMN pool_perf.alerts.datname IS
+'Name of the database; NULL if it is about none.';
+COMMENT ON COLUMN pool_perf.alerts.queryid IS
+'Id of the query, as in pool_perf.queries; NULL if it is about none, and for those who may not see it.';
+COMMENT ON COLUMN pool_perf.alerts.pid IS
+'Process of the session: the one that runs the statement, holds the lock or is in the transaction; NULL likewise.';
+COMMENT ON COLUMN pool_perf.alerts.value IS
+'What was measured last, in the unit. Of a statement: its duration so far, the final one once it ended.';
+COMMENT ON COLUMN pool_perf.alerts.threshold IS
+'The alert is raised from this value on.';
+COMMENT ON COLUMN pool_perf.alerts.unit IS
+'Unit of value and threshold: ms, percent or none.';
+COMMENT ON COLUMN pool_perf.alerts.message IS
+'What was found.';
+COMMENT ON COLUMN pool_perf.alerts.remedy IS
+'What to do about it, to be pasted where it is SQL.';
+COMMENT ON COLUMN pool_perf.alerts.opened_at IS
+'When it was raised first.';
+COMMENT ON COLUMN pool_perf.alerts.last_seen IS
+'When it was seen to hold last.';
+COMMENT ON COLUMN pool_perf.alerts.closed_at IS
+'When it closed; NULL while it is open.';
+COMMENT ON COLUMN pool_perf.alerts.occurrences IS
+'How often it was raised: what comes back within an hour reopens its alert. Of slow_query: executions.';
+COMMENT ON COLUMN pool_perf.alerts.outcome IS
+'How the statement ended: ok, error, cancelled, timeout or terminated; NULL if it is about none, it still runs, or its end was not seen.';
+COMMENT ON COLUMN pool_perf.alerts.acknowledged_at IS
+'When somebody took note of it; NULL if nobody did.';
+COMMENT ON COLUMN pool_perf.alerts.acknowledged_by IS
+'Who took note of it.';
+COMMENT ON COLUMN pool_perf.alerts.silenced IS
+'Is, or was when it closed, nobody told of it, because of a silence?';
+COMMENT ON COLUMN pool_perf.alerts.evidence IS
+'What the server was doing when it was raised first: running statements, who waits for whom, connections by application and state. NULL without pg_read_all_stats.';
+
+CREATE FUNCTION pool_perf.acknowledge_alert(alert_id bigint)
+RETURNS boolean
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'pp_acknowledge_alert';
+REVOKE ALL ON FUNCTION pool_perf.acknowledge_alert(bigint) FROM PUBLIC;
+
+COMMENT ON FUNCTION pool_perf.acknowledge_alert(bigint) IS
+'Takes note of an alert, with the name of the caller and the time; if it comes back, nobody is told. False if there is no such alert.';
+
+CREATE FUNCTION pool_perf.silences(
+    OUT silence_id bigint,
+    OUT kind text,
+    OUT subject_pattern text,
+    OUT created_at timestamp with time zone,
+    OUT created_by text,
+    OUT expires_at timestamp with time zone,
+    OUT silenced_alerts bigint
+)
+RETURNS SETOF record
+LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 10
+AS 'MODULE_PATHNAME', 'pp_silences';
+
+COMMENT ON FUNCTION pool_perf.silences() IS
+'What pool_perf.silences shows: one row for each silence.';
+
+CREATE VIEW pool_perf.silences AS
+    SELECT * FROM pool_perf.silences();
+
+COMMENT ON VIEW pool_perf.silences IS
+'Which alerts is nobody told of, since when, until when, and by whose order? Silences stay for a day after they expire.';
+COMMENT ON COLUMN pool_perf.silences.silence_id IS
+'Number of the silence.';
+COMMENT ON COLUMN pool_perf.silences.kind IS
+'Kind of the alerts; NULL: all kinds.';
+COMMENT ON COLUMN pool_perf.silences.subject_pattern IS
+'Subjects, as LIKE has them; <insufficient privilege> without pg_read_all_stats, as created_by.';
+COMMENT ON COLUMN pool_perf.silences.created_at IS
+'When it was made.';
+COMMENT ON COLUMN pool_perf.silences.created_by IS
+'Who made it.';
+COMMENT ON COLUMN pool_perf.silences.expires_at IS
+'When it ends.';
+COMMENT ON COLUMN pool_perf.silences.silenced_alerts IS
+'How often an alert that was raised, or was open, has come under it.';
+
+CREATE FUNCTION pool_perf.add_silence(
+    kind text,
+    subject_pattern text,
+    duration interval
+)
+RETURNS bigint
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'pp_add_silence';
+REVOKE ALL ON FUNCTION pool_perf.add_silence(text, text, interval) FROM PUBLIC;
+
+COMMENT ON FUNCTION pool_perf.add_silence(text, text, interval) IS
+'Keeps alerts of a kind (NULL: all) whose subject is LIKE the pattern (NULL: all) from being told of, for so long; the number of the silence.';
+
+CREATE FUNCTION pool_perf.drop_silence(silence_id bigint)
+RETURNS boolean
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'pp_drop_silence';
+REVOKE ALL ON FUNCTION pool_perf.drop_silence(bigint) FROM PUBLIC;
+
+COMMENT ON FUNCTION pool_perf.drop_silence(bigint) IS
+'Ends a silence; what it has kept quiet and still holds is told of. False if there is no such silence.';
 
 /* ---- the front door -------------------------------------------------------------- */
 
@@ -972,6 +1467,16 @@ AS $$
            'SELECT * FROM pool_perf.queries WHERE failed_calls > 0'
     FROM total AS t
     UNION ALL
+    SELECT h.status,
+           CASE h.check_name WHEN 'slow_queries' THEN 'recent slow statements' WHEN 'failures' THEN 'recent failures' ELSE h.check_name END,
+           h.message,
+           CASE h.check_name WHEN 'alerts' THEN 'SELECT * FROM pool_perf.alerts WHERE is_open'
+                             WHEN 'slow_queries' THEN 'SELECT * FROM pool_perf.slow_queries'
+                             WHEN 'failures' THEN 'SELECT * FROM pool_perf.errors'
+                             ELSE 'SELECT * FROM pool_perf.running_queries' END
+    FROM pool_perf.health(NULL) AS h
+    WHERE h.check_name IN ('alerts', 'slow_queries', 'failures', 'blocking', 'cpu')
+    UNION ALL
     SELECT CASE WHEN w.critical > 0 THEN 'critical' WHEN w.warning > 0 THEN 'warning' ELSE 'ok' END,
            'health',
            CASE WHEN w.names IS NULL THEN format('all %s checks are in order', w.checks)
@@ -985,7 +1490,10 @@ COMMENT ON FUNCTION pool_perf.summary() IS
 /* ---- who may see it --------------------------------------------------------------- */
 
 GRANT SELECT ON pool_perf.queries, pool_perf.top_queries, pool_perf.databases,
-    pool_perf.info, pool_perf.memory, pool_perf.health TO pg_monitor;
+    pool_perf.info, pool_perf.memory, pool_perf.health,
+    pool_perf.errors, pool_perf.running_queries, pool_perf.query_waits,
+    pool_perf.alerts, pool_perf.silences TO pg_monitor;
+GRANT SELECT ON pool_perf.slow_queries TO pg_monitor;
 
 DO $$
 BEGIN

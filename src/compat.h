@@ -38,6 +38,10 @@
 #if PG_VERSION_NUM >= 170000
 #include "storage/procnumber.h"
 #endif
+#include "commands/explain.h"
+#if PG_VERSION_NUM >= 180000
+#include "commands/explain_state.h"
+#endif
 
 /* ---- module magic ------------------------------------------------------- */
 #ifdef PG_MODULE_MAGIC_EXT
@@ -142,6 +146,22 @@ pp_clock_ns(PpClock difference)
 #else
 #define PP_MY_SLOT				(MyProc->pgprocno)
 #endif
+
+/* ---- the number of a process's entry in the array of statuses, from 0 ------ */
+#if PG_VERSION_NUM >= 170000
+#define PP_STATUS_NUMBER(slot, proc)	(slot)
+#else
+#define PP_STATUS_NUMBER(slot, proc)	((proc)->backendId - 1)
+#endif
+
+/* ---- whose lock: prepared transactions have no pid, but this ----------------- */
+#if PG_VERSION_NUM >= 170000
+#define PP_SAME_LOCK_OWNER(a, b)	VirtualTransactionIdEquals((a)->vxid, (b)->vxid)
+#else
+#define PP_SAME_LOCK_OWNER(a, b) \
+	((a)->backend == (b)->backend && (a)->lxid == (b)->lxid)
+#endif
+
 /* ---- log_min_messages: one level for each kind of process since 19 -------------------- */
 #if PG_VERSION_NUM >= 190000
 #define PP_LOG_MIN_MESSAGES		(log_min_messages[MyBackendType])

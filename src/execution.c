@@ -25,8 +25,10 @@
 #include "storage/shmem.h"
 #include "utils/memutils.h"
 
+#include "error_watch.h"
 #include "execution.h"
 #include "query_text_maker.h"
+#include "slow_log.h"
 
 /* plans that wait for their execution: of rules, of bodies of SQL functions */
 #define MAX_PLANNED		1000
@@ -46,6 +48,7 @@ instr_time	pp_clock_reading;
 PpBackend	pp_backend = {
 	.explaining = -1,
 	.with_query = -1,
+	.unsettled = 1,
 	.subid = TopSubTransactionId,
 	.sample_in = SAMPLE_EVERY
 };
@@ -353,9 +356,32 @@ pp_execution_count(PpExecution *e)
 		e->line = pp_pending_claim(&e->key, &no_text);
 		pp_pending_add(e->line, &e->key, &e->statement);
 	}
+	if (unlikely(e->statement.parts & PP_PART_FAILED) && e->level == 0)
+		pp_error_failed_call(e->key.dbid);
+	if (unlikely(pp_execution_time(e) >= pp_slow_time))
+		pp_slow_log(e, NULL);
 	if (unlikely(pp_backend.sampling) && e->level == 0)
 		pp_sample_end();
 	pp_execution_release(e);
+}
+
+/* The time that it would have taken if it ended now, in nanoseconds. */
+int64
+pp_execution_time_until(const PpExecution *e, PpClock now)
+{
+	TimestampTz message_at = e->statement.message_at;
+	int64		time = pp_execution_time(e);
+
+	if (!e->running)
+		return time;
+	if (e->kind == PP_KIND_EXECUTE && e->first &&
+		message_at != pp_backend.charged_at)
+		time += pp_since_message(e->started, message_at);
+	if (e->from_message)
+		return time + pp_since_message(now, message_at);
+	if (e->clocked)
+		return time + pp_clock_ns(now - e->started);
+	return e->first ? time + pp_since_message(now, message_at) : time;
 }
 
 /* Takes the time of an execution that an error or an abort ends. */
@@ -477,6 +503,8 @@ end_aborted(SubTransactionId subid)
 		else
 			pp_execution_count(e);
 	}
+	if (pp_backend.open == NULL && pp_my_session != NULL)
+		pp_session_stop();
 }
 
 /* Lets go of plans made in the subtransaction or after it that wait in vain. */
@@ -522,6 +550,7 @@ end_commit(bool failed)
 void
 pp_execution_tidy_up(void)
 {
+	pp_error_forget();
 	if (pp_backend.commit != NULL &&
 		pp_backend.commit->statement.message_at != GetCurrentStatementStartTimestamp())
 		end_commit(false);
@@ -565,6 +594,11 @@ end_transaction(XactEvent event)
 		event != XACT_EVENT_ABORT)
 		return;
 
+	if (!pp_backend.ready)
+	{
+		pp_backend.ready = true;
+		pp_backend.unsettled--;
+	}
 	if (pp_backend.commit != NULL)
 		end_commit(event == XACT_EVENT_ABORT &&
 				   pp_backend.commit->kind != PP_KIND_ROLLBACK);
@@ -573,6 +607,9 @@ end_transaction(XactEvent event)
 		(event == XACT_EVENT_ABORT || pp_backend.utilities == 0))
 		end_aborted(InvalidSubTransactionId);
 	forget_plans(InvalidSubTransactionId);
+	if (event == XACT_EVENT_ABORT)
+		pp_error_settle();
+	pp_error_watch();
 	if (pp_backend.utilities == 0)
 		pp_backend.nesting = 0;
 }
@@ -583,7 +620,8 @@ xact_callback(XactEvent event, void *arg)
 	if (unlikely(((uintptr_t) pp_backend.open |
 				  (uintptr_t) pp_backend.planned |
 				  (uintptr_t) pp_backend.fresh_plan |
-				  (uintptr_t) pp_backend.nesting) != 0))
+				  (uintptr_t) pp_backend.nesting |
+				  (uintptr_t) pp_backend.unsettled) != 0))
 		end_transaction(event);
 }
 
@@ -604,6 +642,7 @@ subxact_callback(SubXactEvent event, SubTransactionId subid,
 			if (pp_backend.open != NULL)
 				end_aborted(subid);
 			forget_plans(subid);
+			pp_error_settle();
 			break;
 		case SUBXACT_EVENT_PRE_COMMIT_SUB:
 			break;

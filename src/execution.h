@@ -16,6 +16,7 @@
 #include "compat.h"
 #include "guc.h"
 #include "pending.h"
+#include "sessions.h"
 
 typedef enum PpExecutionKind
 {
@@ -57,8 +58,12 @@ typedef struct PpExecution
 	bool		clocked;		/* runs since started */
 	bool		unfinished;		/* its last Run got as many rows as it asked
 								 * for */
+	bool		armed;			/* its plan is wanted: see plan_watch.h */
+	bool		extended;		/* is late and came by the extended protocol */
 	bool		can_set_tag;	/* of PP_KIND_PLANNER, as is command */
 	CmdType		command;
+	uint64		number;			/* of PpRunning, at top level */
+	char		prepared[NAMEDATALEN];	/* its name there; empty: it has none */
 	PpClock		started;
 	PpClock		stopped;
 	/* process-wide counters when this stretch began */
@@ -92,7 +97,10 @@ typedef struct PpBackend
 	int			explaining;		/* nesting inside a running EXPLAIN, or -1 */
 	int			with_query;		/* nesting inside a running utility statement
 								 * that plans a query of its own, or -1 */
-	int			unsettled;		/* open ones that failed, and COMMIT */
+	int			unsettled;		/* open ones that failed, COMMIT, an error
+								 * that is not counted yet; 1 until ready */
+	bool		ready;			/* the session's first transaction, of its
+								 * login, has ended */
 	PpExecution *latest;		/* began, ran or stopped last */
 	SubTransactionId subid;		/* the current one */
 
@@ -147,6 +155,8 @@ extern void pp_execution_set_user(Oid userid);
 extern void pp_execution_keep_plan(void);
 extern void pp_execution_unlink(PpExecution *execution);
 extern void pp_execution_count(PpExecution *execution);
+extern int64 pp_execution_time_until(const PpExecution *execution,
+									 PpClock now);
 extern void pp_execution_failed(PpExecution *execution);
 extern void pp_execution_tidy_up(void);
 extern void pp_own_time_add(void);
@@ -255,6 +265,20 @@ pp_collect_usage(PpExecution *e)
 
 /* ---- begin and end ----------------------------------------------------------- */
 
+/* Lets the other processes see the statement of the client that runs now. */
+static inline void
+pp_execution_publish(PpExecution *e)
+{
+	TimestampTz started_at = e->statement.message_at;
+
+	/* of the statements of one message only the first has begun with it */
+	if (unlikely(!e->first))
+		started_at = pp_backend.anchor_at +
+			pp_clock_ns(pp_clock_now() - pp_backend.anchor) / 1000;
+	pp_session_run(&e->key, started_at, e->kind >= PP_KIND_UTILITY);
+	e->number = pp_my_session->running.number;
+}
+
 static inline void
 pp_execution_release(PpExecution *e)
 {
@@ -316,6 +340,8 @@ pp_execution_begin(PpExecutionKind kind, int64 queryid)
 	e->first = level == 0 &&
 		e->statement.message_at != pp_backend.charged_at;
 	pp_backend.latest = e;
+	if (level == 0)
+		pp_execution_publish(e);
 
 	if (unlikely(--pp_backend.sample_in <= 0) && level == 0)
 		pp_sample_begin();
@@ -330,6 +356,16 @@ pp_execution_close(PpExecution *e)
 		pp_backend.open = e->next;
 	else
 		pp_execution_unlink(e);
+	if (e->level == 0)
+		pp_session_stop();
+}
+
+/* Planning, execution and what came before, in nanoseconds. */
+static inline int64
+pp_execution_time(const PpExecution *e)
+{
+	return e->statement.before_time + e->statement.plan_time +
+		e->statement.exec_time;
 }
 
 #endif							/* PP_EXECUTION_H */

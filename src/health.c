@@ -11,6 +11,7 @@
 
 #include <math.h>
 
+#include "access/xlog.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
@@ -20,9 +21,13 @@
 #include "utils/timestamp.h"
 #include "utils/varlena.h"
 
+#include "alerts.h"
 #include "compat.h"
+#include "cpu_share.h"
+#include "error_rates.h"
 #include "guc.h"
 #include "health.h"
+#include "notify.h"
 #include "query_stats.h"
 #include "query_text.h"
 #include "save.h"
@@ -34,6 +39,12 @@
 
 /* bytes of the extension's version that are shown */
 #define SHOWN_VERSION	40
+
+/* how far back, in seconds, checks of what happens look */
+#define PP_HEALTH_WINDOW	300
+
+/* databases whose error rates are known */
+#define FAILURE_DATABASES	64
 
 #define NONE	NAN
 
@@ -243,6 +254,127 @@ check_io_timing(const PpHealthCheck *check, PpHealthResult *result)
 	ADVISE("Set track_io_timing = on, if pg_test_timing shows that reading the clock is cheap here.");
 }
 
+static void
+check_cpu(const PpHealthCheck *check, PpHealthResult *result)
+{
+	PpCpuShare	share;
+
+	pp_cpu_share(GetCurrentTimestamp(), &share);
+	if (!share.known)
+	{
+		result->status = PP_STATUS_UNKNOWN;
+		SAY("the server's share of the machine's CPU is not known: the worker has not measured it for long enough, or there is no /proc here");
+		return;
+	}
+	set_value(check, result, share.percent);
+	SAY("the server used %.1f %% of the machine's CPU over the last %.0f s",
+		share.percent, share.seconds);
+	/* a short peak is no reason to worry */
+	if (share.seconds < PP_CPU_WINDOW * 0.9)
+		result->status = PP_STATUS_OK;
+	if (result->status != PP_STATUS_OK)
+		ADVISE("SELECT * FROM pool_perf.top_queries has the queries that take the time; the rows CPU of pool_perf.query_waits have those that compute.");
+}
+
+/* Silenced alerts worry nobody. */
+static void
+check_alerts(const PpHealthCheck *check, PpHealthResult *result)
+{
+	PpAlertCounters counters;
+
+	pp_alerts_counters(&counters);
+	result->has_value = true;
+	result->value = (double) counters.open;
+	if (counters.open == 0)
+	{
+		SAY("no alert is open");
+		return;
+	}
+	result->status = counters.open_critical > 0 ? PP_STATUS_CRITICAL :
+		PP_STATUS_WARNING;
+	SAY(INT64_FORMAT " open, " INT64_FORMAT " of them critical",
+		counters.open, counters.open_critical);
+	ADVISE("SELECT * FROM pool_perf.alerts WHERE is_open; says what to do about each.");
+}
+
+/* Statements over pool_perf.alert_min_duration, as their alerts have them. */
+static void
+check_slow_queries(const PpHealthCheck *check, PpHealthResult *result)
+{
+	PpAlertKindCounters counters;
+
+	pp_alerts_kind_counters("slow_query", PP_HEALTH_WINDOW, &counters);
+	set_value(check, result, (double) counters.alerts);
+	SAY("%d queries took too long within the last 5 minutes, the longest %.0f ms; %d do now",
+		counters.alerts, counters.max_value, counters.open);
+	if (result->status != PP_STATUS_OK)
+		ADVISE("SELECT * FROM pool_perf.slow_queries ORDER BY total_time DESC;");
+}
+
+static void
+check_blocking(const PpHealthCheck *check, PpHealthResult *result)
+{
+	PpAlertKindCounters counters;
+
+	pp_alerts_kind_counters("blocked", PP_HEALTH_WINDOW, &counters);
+	set_value(check, result, counters.max_value / 1000);
+	if (counters.alerts == 0)
+		SAY("nobody has waited for a lock for long within the last 5 minutes");
+	else
+		SAY("%d sessions have made others wait for a lock within the last 5 minutes, up to %.0f s",
+			counters.alerts, result->value);
+	if (result->status != PP_STATUS_OK)
+		ADVISE("SELECT * FROM pool_perf.running_queries WHERE blocked_by IS NOT NULL;");
+}
+
+/* The worst database. */
+static void
+check_failures(const PpHealthCheck *check, PpHealthResult *result)
+{
+	Oid			dbids[FAILURE_DATABASES];
+	int			n = pp_error_rates_databases(dbids, FAILURE_DATABASES);
+	int64		failed = 0;
+	double		worst = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		PpErrorRate rate;
+
+		if (!pp_error_rate(dbids[i], PP_HEALTH_WINDOW, &rate))
+			continue;
+		failed += rate.failed - rate.normal;
+		if (rate.calls >= pp_error_rate_min_calls)
+			worst = Max(worst, 100.0 * (rate.failed - rate.normal) / rate.calls);
+	}
+	set_value(check, result, worst);
+	SAY(INT64_FORMAT " calls failed within the last 5 minutes, without those that are normal; %.1f %% of those of the worst database",
+		failed, worst);
+	if (result->status != PP_STATUS_OK)
+		ADVISE("SELECT * FROM pool_perf.errors ORDER BY last_seen DESC;");
+}
+
+static void
+check_notify(const PpHealthCheck *check, PpHealthResult *result)
+{
+	PpNotifyState state;
+
+	pp_notify_state(&state);
+	set_value(check, result, (double) state.failures);
+	if (pp_notify_database[0] == '\0')
+		SAY("pool_perf.notify_database is empty: alerts are not sent");
+	else if (RecoveryInProgress())
+		SAY("nothing is sent in recovery");
+	else if (state.failures > 0)
+	{
+		SAY("alerts could not be sent, " INT64_FORMAT " times in a row: %.100s; " INT64_FORMAT " wait",
+			state.failures, state.problem, state.backlog);
+		ADVISE("Have pool_perf.notify_database name a database that can be connected to, and leave a worker of max_worker_processes free.");
+	}
+	else
+		SAY(INT64_FORMAT " events were sent since server start, " INT64_FORMAT " wait and " INT64_FORMAT " were dropped",
+			state.sent, state.backlog, state.dropped);
+}
+
 static const PpHealthCheck checks[] = {
 	{"worker", "self", "s", WORKER_LATE, WORKER_GONE, true, check_worker},
 	{"version", "self", "none", NONE, NONE, true, check_version},
@@ -254,6 +386,12 @@ static const PpHealthCheck checks[] = {
 	{"evictions", "capacity", "per_minute", 100, 10000, false,
 	check_evictions},
 	{"save", "self", "none", 1, 10, true, check_save},
+	{"cpu", "capacity", "percent", 50, NONE, false, check_cpu},
+	{"alerts", "errors", "none", 1, NONE, true, check_alerts},
+	{"slow_queries", "latency", "none", 1, 20, true, check_slow_queries},
+	{"blocking", "latency", "s", 5, 30, true, check_blocking},
+	{"failures", "errors", "percent", 5, 20, true, check_failures},
+	{"notify", "self", "none", 1, NONE, true, check_notify},
 	{"track_io_timing", "self", "none", NONE, NONE, false, check_io_timing},
 };
 

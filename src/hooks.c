@@ -19,6 +19,7 @@
 
 #include "execution.h"
 #include "hooks.h"
+#include "slow_log.h"
 #include "utility.h"
 
 /* what to go on with: the standard one, if no other module has a hook */
@@ -218,6 +219,8 @@ take_kept_plan(int64 queryid)
 	*link = e->next;
 	e->next = pp_backend.open;
 	pp_backend.open = e;
+	if (e->level == 0)
+		pp_execution_publish(e);
 	pp_snapshot_usage(e);
 	if (e->statement.message_at != message_at)
 	{
@@ -298,6 +301,8 @@ begin_start(QueryDesc *queryDesc, int eflags)
 			claim_query_line(e, queryDesc);
 	}
 	e->queryDesc = queryDesc;
+	if (unlikely(pp_plans_wanted(e->key.queryid)))
+		pp_slow_log_arm(e, queryDesc);
 	return e;
 }
 
@@ -339,7 +344,11 @@ pp_ExecutorStart(QueryDesc *queryDesc, int eflags)
 	pp_own_time_end();
 	prev_ExecutorStart(queryDesc, eflags);
 	if (execution != NULL)
+	{
 		end_start(execution);
+		if (unlikely(execution->armed))
+			pp_slow_log_started(execution, queryDesc);
+	}
 }
 
 /* ---- ExecutorRun, Finish, End ------------------------------------------------------- */
@@ -379,6 +388,8 @@ resume_late(PpExecution *e, TimestampTz message_at)
 	if (e->statement.message_at != message_at)
 	{
 		e->statement.message_at = message_at;
+		if (e->level == 0)
+			pp_execution_publish(e);
 		e->from_message = e->level == 0 &&
 			message_at != pp_backend.charged_at;
 		if (e->from_message)
@@ -439,6 +450,17 @@ suspend(PpExecution *e)
 	pp_backend.nesting = e->nesting;
 }
 
+/* Which protocol it came by, for the log: now its portal is at hand. */
+static pg_noinline void
+note_protocol(PpExecution *e)
+{
+	if (!in_bind(e))
+		return;
+	e->extended = true;
+	strlcpy(e->prepared, ActivePortal->prepStmtName ?
+			ActivePortal->prepStmtName : "", sizeof(e->prepared));
+}
+
 static pg_noinline void
 suspend_sampled(PpExecution *e)
 {
@@ -465,6 +487,8 @@ pp_ExecutorRun(PP_EXECUTOR_RUN_PARAMS)
 			suspend_sampled(execution);
 		else
 			suspend(execution);
+		if (unlikely(pp_execution_time(execution) >= pp_late_time))
+			note_protocol(execution);
 	}
 }
 
@@ -539,6 +563,15 @@ count_late(PpExecution *e, const QueryDesc *queryDesc)
 	pp_pending_add(e->line, &e->key, &e->statement);
 }
 
+/* It took long, or its plan is wanted. */
+static pg_noinline void
+end_late(PpExecution *e, const QueryDesc *queryDesc)
+{
+	/* eviction may have taken the text while it ran; here a lock costs little */
+	claim_query_line(e, queryDesc);
+	pp_slow_log(e, queryDesc);
+}
+
 /* The execution has ended well. */
 static pg_attribute_always_inline void
 end_execution(PpExecution *e, const QueryDesc *queryDesc)
@@ -546,10 +579,8 @@ end_execution(PpExecution *e, const QueryDesc *queryDesc)
 	if (unlikely(queryDesc->estate->es_jit_flags & PGJIT_PERFORM))
 		collect_jit(e);
 	pp_execution_close(e);
-
-	/* eviction may have taken the text while it ran; here a lock costs little */
-	if (unlikely(e->statement.exec_time > PP_WITHIN_50MS))
-		claim_query_line(e, queryDesc);
+	if (unlikely(pp_execution_time(e) >= pp_late_time || e->armed))
+		end_late(e, queryDesc);
 	if (unlikely(!pp_pending_add(e->line, &e->key, &e->statement)))
 		count_late(e, queryDesc);
 	pp_execution_release(e);

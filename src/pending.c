@@ -29,6 +29,7 @@
 #include "compat.h"
 #include "guc.h"
 #include "pending.h"
+#include "sessions.h"
 
 /* from this many connections on, a backend has one line in each partition */
 #define MANY_BACKENDS	500
@@ -182,6 +183,7 @@ detach(int code, Datum arg)
 		}
 		pp_query_stats_unlock(partition);
 	}
+	pp_session_detach();
 	my_backend->pid = 0;
 	my_backend = NULL;
 	pp_my_lines = NULL;
@@ -207,6 +209,7 @@ pp_pending_attach(void)
 	my_backend->walsender = am_walsender;
 	my_backend->pid = MyProcPid;
 	pp_my_lines = lines + slot * backend_lines_size();
+	pp_session_attach(slot);
 
 	/* a process may have left the slot while it wrote */
 	for (int i = 0; i < PP_PARTITIONS * pp_line_ways; i++)

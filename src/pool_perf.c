@@ -8,6 +8,7 @@
 #include "miscadmin.h"
 
 #include "compat.h"
+#include "error_watch.h"
 #include "execution.h"
 #include "guc.h"
 #include "hooks.h"
@@ -29,6 +30,7 @@ _PG_init(void)
 	EnableQueryId();
 	pp_shmem_init();
 	pp_execution_init();
+	pp_error_watch_init();
 	pp_hooks_init();
 	/* what pg_upgrade runs is not to be saved */
 	if (!IsBinaryUpgrade)

@@ -16,6 +16,7 @@ extern void pp_queries_shmem_init(void);
 
 extern void pp_queries_read(bool with_texts, pp_query_callback callback,
 							void *arg);
+extern void pp_queries_sum(pp_calls_callback callback, void *arg);
 extern TimestampTz pp_queries_forget(const PpStatFilter *filter);
 extern TimestampTz pp_queries_reset_at(void);
 extern void pp_queries_set_reset_at(TimestampTz reset_at);

@@ -612,6 +612,51 @@ pp_query_stats_copy(int partition, PpQueryRow *rows, char *text_memory)
 	return n;
 }
 
+/*
+ * Copies the key's text into memory of that size: what fits of it, which may
+ * end inside a character.  False if there is none.  Takes the lock itself.
+ */
+bool
+pp_query_stats_get_text(const PpStatKey *key, char *memory, int size,
+						PpQueryText *text)
+{
+	int			partition = pp_partition(key);
+	int32		e;
+
+	memset(text, 0, sizeof(*text));
+	pp_query_stats_lock(partition, LW_SHARED);
+	e = find_entry(partition_at(partition), key);
+	if (e != NO_ENTRY)
+	{
+		const PpSharedEntry *entry = &entries_of(partition_at(partition))[e];
+
+		if (entry->text !=PP_NO_TEXT)
+		{
+			text	  ->length = Min(entry->text_length, size);
+
+			pp_query_text_copy(partition, entry->text, text->length, memory);
+			text	  ->text = memory;
+			text	  ->encoding = entry->encoding;
+			text	  ->cut = entry->text_cut || text->length < entry->text_length;
+			text	  ->fingerprint = entry->fingerprint;
+		}
+	}
+	pp_query_stats_unlock(partition);
+	return text->text !=NULL;
+}
+
+/* Calls back for each entry of the partition. */
+void
+pp_query_stats_sum(int partition, pp_calls_callback callback, void *arg)
+{
+	PpSharedEntry *entries = entries_of(partition_at(partition));
+
+	for (int e = 0; e < pp_query_stats_partition_entries(); e++)
+		if (entries[e].in_use && entries[e].totals.calls > 0)
+			callback(&entries[e].key, entries[e].totals.calls,
+					 entries[e].totals.failed_calls, arg);
+}
+
 /* The sums over all partitions, one after the other. */
 void
 pp_query_stats_counters(PpQueryCounters *counters)

@@ -64,6 +64,10 @@ typedef struct PpQueryRow
 	PpTotals	totals;
 } PpQueryRow;
 
+/* Takes a part of a query's calls; under a lock, so it must be quick. */
+typedef void (*pp_calls_callback) (const PpStatKey *key, int64 calls,
+								   int64 failed_calls, void *arg);
+
 extern Size pp_query_stats_shmem_size(void);
 extern void pp_query_stats_shmem_init(void);
 
@@ -81,9 +85,13 @@ extern void pp_query_stats_forget(int partition, const PpStatFilter *filter);
 extern bool pp_stat_filter_match(const PpStatFilter *filter,
 								 const PpStatKey *key);
 
+extern bool pp_query_stats_get_text(const PpStatKey *key, char *memory,
+									int size, PpQueryText *text);
 extern int64 pp_query_stats_places(void);
 extern int	pp_query_stats_partition_entries(void);
 extern int	pp_query_stats_copy(int partition, PpQueryRow *rows, char *texts);
+extern void pp_query_stats_sum(int partition, pp_calls_callback callback,
+							   void *arg);
 extern void pp_query_stats_counters(PpQueryCounters *counters);
 
 #endif							/* PP_QUERY_STATS_H */

@@ -2,13 +2,14 @@
  * save.c
  *	  The statistics on disk: written by the worker, read at server start.
  *
- * The file is a header and then one record a row, each number as long as its
- * value needs.  It is written beside its place and renamed, and believed only
- * if magic, version, length and checksum are right and all of it can be read;
- * what is not believed is kept aside.  Of a file that is, only those rows are
- * left out whose numbers contradict each other.  It stands in a directory that
- * base backups and pg_rewind leave out, so a standby does not start with the
- * statistics of its primary.
+ * The file is a header, one record a row, each number as long as its value
+ * needs, and then sections that other modules write and read.  It is written
+ * beside its place and renamed, and believed only if magic, version, length and
+ * checksum are right and all of it can be read; what is not believed is kept
+ * aside.  Of a file that is, only those rows are left out whose numbers
+ * contradict each other, and sections that their modules cannot read.  It
+ * stands in a directory that base backups and pg_rewind leave out, so a standby
+ * does not start with the statistics of its primary.
  */
 #include "postgres.h"
 
@@ -27,7 +28,9 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "alert_save.h"
 #include "compat.h"
+#include "errors_save.h"
 #include "queries.h"
 #include "save.h"
 
@@ -38,7 +41,11 @@
 #define SAVE_MAGIC		"pooLperF"
 
 /* changes with the format, and with the meaning of any number in it */
-#define SAVE_VERSION	1
+#define SAVE_VERSION	2
+
+/* what comes before a row, and after the last one */
+#define A_ROW			1
+#define NO_ROW			0
 
 typedef struct PpSaveHeader
 {
@@ -56,10 +63,18 @@ typedef struct PpSharedSave
 	pg_atomic_uint64 failures;
 	pg_atomic_uint64 calls;		/* in the file, over all rows */
 	pg_atomic_uint64 resets;	/* that the file knows of */
+	pg_atomic_uint64 changes;	/* likewise, of the sections */
 	pg_atomic_uint64 durable;	/* the file has been synced to disk */
 } PpSharedSave;
 
 static PpSharedSave *shared;
+
+/* in the order in which they are loaded */
+static const PpSaveSection *const sections[] = {
+	&pp_alerts_section,
+	&pp_silences_section,
+	&pp_errors_section,
+};
 
 Size
 pp_save_shmem_size(void)
@@ -81,6 +96,7 @@ pp_save_shmem_init(void)
 	pg_atomic_init_u64(&shared->failures, 0);
 	pg_atomic_init_u64(&shared->calls, 0);
 	pg_atomic_init_u64(&shared->resets, 0);
+	pg_atomic_init_u64(&shared->changes, 0);
 	pg_atomic_init_u64(&shared->durable, 1);
 }
 
@@ -341,8 +357,27 @@ write_row(const PpQueryRow *row, void *arg)
 {
 	Output	   *out = arg;
 
+	put_number(&out->buf, A_ROW);
 	put_row(&out->buf, row);
 	write_buffer(out);
+}
+
+static void
+write_sections(Output *out)
+{
+	StringInfoData section;
+
+	initStringInfo(&section);
+	for (int i = 0; i < lengthof(sections); i++)
+	{
+		resetStringInfo(&section);
+		sections[i]->save(&section);
+		put_number(&out->buf, sections[i]->number);
+		put_number(&out->buf, section.len);
+		appendBinaryStringInfo(&out->buf, section.data, section.len);
+		write_buffer(out);
+	}
+	pfree(section.data);
 }
 
 /* False, with errno, if the file could not be written whole. */
@@ -362,6 +397,8 @@ write_file(bool durable, uint64 *length)
 	put_limited(&out.buf, pp_queries_reset_at());
 	write_buffer(&out);
 	pp_queries_read(true, write_row, &out);
+	put_number(&out.buf, NO_ROW);
+	write_sections(&out);
 	FIN_CRC32C(out.crc);
 
 	header.crc = out.crc;
@@ -398,6 +435,16 @@ add_calls(const PpQueryRow *row, void *arg)
 	*(uint64 *) arg += row->totals.calls;
 }
 
+static uint64
+section_changes(void)
+{
+	uint64		changes = 0;
+
+	for (int i = 0; i < lengthof(sections); i++)
+		changes += sections[i]->changes();
+	return changes;
+}
+
 /*
  * Saves the statistics if they have changed since the last time.  A failure is
  * logged once, until a save succeeds again.
@@ -407,6 +454,7 @@ pp_save_write(bool durable)
 {
 	uint64		calls = 0;
 	uint64		resets = pp_queries_resets();
+	uint64		changes = section_changes();
 	uint64		length;
 	instr_time	start,
 				end;
@@ -415,6 +463,7 @@ pp_save_write(bool durable)
 	pp_queries_read(false, add_calls, &calls);
 	if (calls == pg_atomic_read_u64(&shared->calls) &&
 		resets == pg_atomic_read_u64(&shared->resets) &&
+		changes == pg_atomic_read_u64(&shared->changes) &&
 		(!durable || pg_atomic_read_u64(&shared->durable) != 0))
 		return;
 
@@ -433,6 +482,7 @@ pp_save_write(bool durable)
 	INSTR_TIME_SUBTRACT(end, start);
 	pg_atomic_write_u64(&shared->calls, calls);
 	pg_atomic_write_u64(&shared->resets, resets);
+	pg_atomic_write_u64(&shared->changes, changes);
 	pg_atomic_write_u64(&shared->durable, durable);
 	pg_atomic_write_u64(&shared->failures, 0);
 	pg_atomic_write_u64(&shared->saved_at, (uint64) GetCurrentTimestamp());
@@ -496,21 +546,53 @@ check_header(const char *data, Size size)
 	return NULL;
 }
 
+/* Has its module load a section; one that nobody can read is left out. */
+static void
+load_section(uint32 number, const char *data, Size length)
+{
+	for (int i = 0; i < lengthof(sections); i++)
+		if (sections[i]->number == number &&
+			sections[i]->load(data, length))
+			return;
+	ereport(LOG,
+			(errmsg("section %u of file \"%s\" is not usable", number,
+					SAVE_FILE),
+			 errdetail("What it is about starts empty; everything else was loaded.")));
+}
+
+static void
+read_section(Input *in, bool load)
+{
+	uint32		number = (uint32) get_limited(in, PG_UINT32_MAX);
+	Size		length = (Size) get_limited(in, in->end - in->at);
+
+	/* the limit was that of before the length itself */
+	if (in->end - in->at < (ptrdiff_t) length)
+		in->good = false;
+	if (!in->good)
+		return;
+	if (load)
+		load_section(number, in->at, length);
+	in->at += length;
+}
+
 /*
- * Goes through all rows; if told so, loads those that make sense and counts the
- * others.  False: they cannot be read.
+ * Goes through all rows and sections; if told so, loads them, and counts the
+ * rows that make no sense.  False: they cannot be read.
  */
 static bool
-read_rows(const char *data, Size size, PpQueryRow *row, bool load,
-		  int *left_out)
+read_contents(const char *data, Size size, PpQueryRow *row, bool load,
+			  int *left_out)
 {
 	Input		in = {data + sizeof(PpSaveHeader), data + size, true};
 	TimestampTz reset_at = get_limited(&in, MAX_NUMBER);
 
-	while (in.good && in.at < in.end)
+	while (get_limited(&in, A_ROW) == A_ROW)
 	{
 		get_row(&in, row);
-		if (!in.good || !load)
+		if (!in.good)
+			return false;
+		if (!load)
 			continue;
 		if (!makes_sense(row))
 		{
@@ -520,6 +602,8 @@ read_rows(const char *data, Size size, PpQueryRow *row, bool load,
 		pp_query_stats_load(row);
 		pg_atomic_fetch_add_u64(&shared->calls, row->totals.calls);
 	}
+	while (in.good && in.at < in.end)
+		read_section(&in, load);
 	if (in.good && load)
 		pp_queries_set_reset_at(reset_at);
 	return in.good;
@@ -546,10 +630,10 @@ pp_save_load(void)
 										 MCXT_ALLOC_NO_OOM);
 		if (row == NULL)
 			problem = "there is not enough memory for it";
-		else if (!read_rows(data, size, row, false, &left_out))
+		else if (!read_contents(data, size, row, false, &left_out))
 			problem = "its contents make no sense";
 		else
-			read_rows(data, size, row, true, &left_out);
+			read_contents(data, size, row, true, &left_out);
 		if (row != NULL)
 			pfree(row);
 	}

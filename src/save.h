@@ -6,6 +6,7 @@
 #define PP_SAVE_H
 
 #include "datatype/timestamp.h"
+#include "lib/stringinfo.h"
 
 typedef struct PpSaveState
 {
@@ -14,6 +15,19 @@ typedef struct PpSaveState
 	int64		bytes;			/* length of the file */
 	int64		failures;		/* in a row, up to now */
 } PpSaveState;
+
+/*
+ * A part of the file after the rows of queries, written and read by whom it
+ * belongs to.  load runs in the postmaster, before any other process has the
+ * shared memory; false, and nothing loaded, if the data make no sense.
+ */
+typedef struct PpSaveSection
+{
+	uint32		number;			/* in the file; never used for another thing */
+	void		(*save) (StringInfo buf);
+	bool		(*load) (const char *data, Size length);
+	uint64		(*changes) (void);	/* grows with each change worth saving */
+} PpSaveSection;
 
 extern Size pp_save_shmem_size(void);
 extern void pp_save_shmem_init(void);

@@ -10,14 +10,26 @@
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
 
+#include "alerts.h"
+#include "error_rates.h"
+#include "errors.h"
 #include "execution.h"
 #include "health.h"
+#include "log_rate.h"
+#include "notify.h"
 #include "pending.h"
+#include "plan_watch.h"
 #include "queries.h"
 #include "query_stats.h"
 #include "query_text.h"
+#include "sampler.h"
 #include "save.h"
+#include "sessions.h"
 #include "shmem.h"
+#include "slow_line.h"
+#include "silences.h"
+#include "slow_queries.h"
+#include "waits.h"
 #include "worker.h"
 
 typedef struct Module
@@ -30,10 +42,22 @@ static const Module modules[] = {
 	{pp_query_text_shmem_size, pp_query_text_shmem_init},
 	{pp_query_stats_shmem_size, pp_query_stats_shmem_init},
 	{pp_pending_shmem_size, pp_pending_shmem_init},
+	{pp_sessions_shmem_size, pp_sessions_shmem_init},
+	{pp_waits_shmem_size, pp_waits_shmem_init},
+	{pp_sampler_shmem_size, pp_sampler_shmem_init},
 	{pp_queries_shmem_size, pp_queries_shmem_init},
+	{pp_slow_queries_shmem_size, pp_slow_queries_shmem_init},
+	{pp_errors_shmem_size, pp_errors_shmem_init},
+	{pp_error_rates_shmem_size, pp_error_rates_shmem_init},
+	{pp_plan_watch_shmem_size, pp_plan_watch_shmem_init},
+	{pp_log_rate_shmem_size, pp_log_rate_shmem_init},
+	{pp_slow_line_shmem_size, pp_slow_line_shmem_init},
 	{pp_execution_shmem_size, pp_execution_shmem_init},
 	{pp_worker_shmem_size, pp_worker_shmem_init},
 	{pp_health_shmem_size, pp_health_shmem_init},
+	{pp_alerts_shmem_size, pp_alerts_shmem_init},
+	{pp_silences_shmem_size, pp_silences_shmem_init},
+	{pp_notify_shmem_size, pp_notify_shmem_init},
 	{pp_save_shmem_size, pp_save_shmem_init},
 };
 
@@ -49,8 +73,8 @@ request(void)
 
 	for (int i = 0; i < lengthof(modules); i++)
 		RequestAddinShmemSpace(CACHELINEALIGN(modules[i].size()));
-	/* one for each partition, one for the results of health checks */
-	RequestNamedLWLockTranche("pool_perf", PP_PARTITIONS + 1);
+	/* one for each partition; for health, errors, waits and alerts one each */
+	RequestNamedLWLockTranche("pool_perf", PP_PARTITIONS + 4);
 }
 
 /* Runs again, on new memory, after the crash of a backend. */

@@ -17,17 +17,29 @@
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
+#include "alerts.h"
 #include "compat.h"
+#include "error_rates.h"
+#include "errors.h"
 #include "execution.h"
 #include "guc.h"
 #include "health.h"
+#include "log_rate.h"
+#include "notify.h"
 #include "pending.h"
+#include "plan_watch.h"
 #include "queries.h"
 #include "query_stats.h"
 #include "query_text.h"
+#include "sampler.h"
 #include "save.h"
+#include "sessions.h"
 #include "shmem.h"
+#include "silences.h"
+#include "slow_line.h"
+#include "slow_queries.h"
 #include "sql_api.h"
+#include "waits.h"
 #include "worker.h"
 
 PP_FUNCTION(pp_library_version);
@@ -95,14 +107,16 @@ count_row(const PpQueryRow *row, void *arg)
 Datum
 pp_info(PG_FUNCTION_ARGS)
 {
-	ReturnSetInfo *rsinfo = pp_begin_result(fcinfo, 20);
+	ReturnSetInfo *rsinfo = pp_begin_result(fcinfo, 22);
 	PpColumns	c = {0};
 	PpQueryCounters counters;
+	PpErrorCounters errors;
 	PpWorkerState worker;
 	PpSaveState save;
 	int64		queries = 0;
 
 	pp_query_stats_counters(&counters);
+	pp_errors_counters(&errors);
 	pp_worker_state(&worker);
 	pp_save_state(&save);
 	pp_queries_read(false, count_row, &queries);
@@ -119,14 +133,17 @@ pp_info(PG_FUNCTION_ARGS)
 	pp_put(&c, Int64GetDatum(counters.texts_dropped));
 	pp_put(&c, Int64GetDatum(counters.texts_cut));
 	pp_put(&c, Int64GetDatum(pp_execution_dropped()));
-	pp_put(&c, Int64GetDatum(counters.lock_waits));
-	pp_put(&c, Float8GetDatum(counters.max_lock_wait / 1e6));
+	pp_put(&c, Int64GetDatum(counters.lock_waits + errors.lock_waits));
+	pp_put(&c, Float8GetDatum(Max(counters.max_lock_wait,
+								  errors.max_lock_wait) / 1e6));
 	pp_put(&c, Int64GetDatum(pp_queries_torn_reads()));
 	pp_put_time(&c, save.saved_at);
 	pp_put(&c, Float8GetDatum(save.time / 1e6));
 	pp_put(&c, Int64GetDatum(save.bytes));
 	pp_put(&c, Float8GetDatum(pp_execution_own_time() / 1e6));
 	pp_put(&c, Float8GetDatum(worker.cpu_percent));
+	pp_put(&c, Int64GetDatum((int64) pp_log_rate_suppressed()));
+	pp_put(&c, Int64GetDatum((int64) pp_slow_line_errors()));
 	pp_put_row(rsinfo, &c);
 	return (Datum) 0;
 }
@@ -160,11 +177,16 @@ pp_memory(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = pp_begin_result(fcinfo, 7);
 	PpQueryCounters counters;
+	PpErrorCounters errors;
+	PpAlertCounters alerts;
+	PpNotifyState notify;
 	int64		places = pp_query_stats_places();
 	int64		chunks = (int64) PP_PARTITIONS * pp_query_text_chunks();
 	Size		size = pp_query_stats_shmem_size();
 	int			backends = pp_pending_backends(true);
 	int			max_backends = pp_pending_max_backends();
+	PpWaitCounters waits;
+	PpSlowCounters slow;
 
 	pp_query_stats_counters(&counters);
 	put_component(rsinfo, "queries", (double) size * counters.entries / places,
@@ -177,9 +199,40 @@ pp_memory(PG_FUNCTION_ARGS)
 	size = pp_pending_shmem_size();
 	put_component(rsinfo, "pending", (double) size * backends / max_backends,
 				  size, backends, max_backends, pp_execution_dropped());
-	size = pp_queries_shmem_size() + pp_execution_shmem_size() +
+	size = pp_sessions_shmem_size();
+	put_component(rsinfo, "sessions", (double) size * backends / max_backends,
+				  size, backends, max_backends, 0);
+	pp_waits_counters(&waits);
+	size = pp_waits_shmem_size();
+	put_component(rsinfo, "waits",
+				  (double) size * waits.entries / pp_waits_places(), size,
+				  waits.entries, pp_waits_places(), waits.evictions);
+	pp_errors_counters(&errors);
+	size = pp_errors_shmem_size();
+	put_component(rsinfo, "errors", (double) size * errors.entries /
+				  pp_max_errors, size, errors.entries, pp_max_errors,
+				  errors.evictions);
+	pp_alerts_counters(&alerts);
+	size = pp_alerts_shmem_size();
+	put_component(rsinfo, "alerts",
+				  (double) size * alerts.alerts / PP_MAX_ALERTS, size,
+				  alerts.alerts, PP_MAX_ALERTS, alerts.evicted);
+	pp_notify_state(&notify);
+	size = pp_notify_shmem_size();
+	put_component(rsinfo, "notifications",
+				  (double) size * notify.backlog / PP_NOTIFY_BACKLOG, size,
+				  notify.backlog, PP_NOTIFY_BACKLOG, notify.dropped);
+	pp_slow_queries_counters(&slow);
+	size = pp_slow_queries_shmem_size();
+	put_component(rsinfo, "slow_queries",
+				  (double) size * slow.used / slow.places, size, slow.used,
+				  slow.places, slow.evicted + slow.lost);
+	size = pp_plan_watch_shmem_size() + pp_log_rate_shmem_size() +
+		pp_slow_line_shmem_size() +
+		pp_queries_shmem_size() + pp_execution_shmem_size() +
 		pp_worker_shmem_size() + pp_health_shmem_size() +
-		pp_save_shmem_size();
+		pp_save_shmem_size() + pp_sampler_shmem_size() +
+		pp_error_rates_shmem_size() + pp_silences_shmem_size();
 	put_component(rsinfo, "control", size, size, 0, 0, 0);
 	return (Datum) 0;
 }
@@ -237,6 +290,9 @@ pp_reset(PG_FUNCTION_ARGS)
 		filter.queryid = PG_GETARG_INT64(2);
 
 	reset_at = pp_queries_forget(&filter);
+	pp_waits_forget(&filter);
+	pp_errors_forget(&filter);
+	pp_slow_queries_forget(&filter);
 	pp_worker_wake();
 	PG_RETURN_TIMESTAMPTZ(reset_at);
 }

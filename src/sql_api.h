@@ -11,6 +11,8 @@
 #include "nodes/execnodes.h"
 #include "utils/timestamp.h"
 
+#include "query_stats.h"
+
 #define PP_MAX_COLUMNS	96
 
 /* The values of a row, put in the order of the columns. */
@@ -23,6 +25,7 @@ typedef struct PpColumns
 
 extern ReturnSetInfo *pp_begin_result(FunctionCallInfo fcinfo, int columns);
 extern void pp_put_row(ReturnSetInfo *rsinfo, const PpColumns *columns);
+extern text *pp_readable_text(const PpQueryText *query);
 
 static inline void
 pp_put(PpColumns *columns, Datum value)

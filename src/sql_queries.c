@@ -155,8 +155,8 @@ target_encoding(void)
 }
 
 /* The text in the reader's encoding; never an error. */
-static text *
-readable_text(const PpQueryText *query)
+text	   *
+pp_readable_text(const PpQueryText *query)
 {
 	int			from = query->encoding;
 	int			to = target_encoding();
@@ -222,7 +222,7 @@ query_column(const PpQueryRow *row, bool may_see)
 		return CStringGetTextDatum("<no query id>");
 	if (row->text.text == NULL)
 		return CStringGetTextDatum("<text not recorded>");
-	return PointerGetDatum(readable_text(&row->text));
+	return PointerGetDatum(pp_readable_text(&row->text));
 }
 
 /* ---- rows ------------------------------------------------------------------------ */

@@ -1,6 +1,7 @@
 /*
  * worker.c
- *	  pool_perf's background worker: saves, checks health, watches rates.
+ *	  pool_perf's background worker: looks at sessions, saves, checks health,
+ *	  watches rates.
  *
  * It uses shared memory alone and connects to no database, so nothing that
  * concerns databases ever waits for it; and nobody waits for it at all.  It
@@ -24,17 +25,23 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "alert_rules.h"
 #include "compat.h"
+#include "error_rates.h"
 #include "guc.h"
 #include "health.h"
 #include "pending.h"
 #include "queries.h"
+#include "sampler.h"
 #include "save.h"
 #include "worker.h"
 
 /* seconds between two turns, and how many of them a rate goes back */
 #define TURN_INTERVAL	10
 #define RATE_TURNS		6
+
+/* the least time between two looks at the sessions, in ms */
+#define MIN_LOOK_INTERVAL	10
 
 /* how long a shutdown waits for clients to hand in what they counted, in ms */
 #define SHUTDOWN_WAIT	5000
@@ -151,6 +158,7 @@ watch(TimestampTz now, TimestampTz begun_at)
 	int			oldest = turn % RATE_TURNS;
 	int64		evicted;
 
+	pp_error_rates_sample(now);
 	pp_query_stats_counters(&counters);
 	if (turn == 0)
 		for (int i = 0; i < RATE_TURNS; i++)
@@ -190,14 +198,25 @@ wait_for_clients(void)
 	}
 }
 
-/* Milliseconds until the next turn or save is due. */
+/* When the next look is due after one at that time. */
+static TimestampTz
+next_look(TimestampTz at)
+{
+	return TimestampTzPlusMilliseconds(at, Max(pp_sample_interval,
+											   MIN_LOOK_INTERVAL));
+}
+
+/* Milliseconds until the next turn, look or save is due. */
 static long
-next_wait(TimestampTz now, TimestampTz turn_at, TimestampTz save_at)
+next_wait(TimestampTz now, TimestampTz turn_at, TimestampTz looked_at,
+		  TimestampTz save_at)
 {
 	TimestampTz next = turn_at;
 
 	if (pp_save_interval >= 0)
 		next = Min(next, save_at);
+	if (pp_sample_interval >= 0)
+		next = Min(next, next_look(looked_at));
 	return Max(TimestampDifferenceMilliseconds(now, next), 1);
 }
 
@@ -208,6 +227,7 @@ pp_worker_main(Datum arg)
 	TimestampTz begun_at = GetCurrentTimestamp();
 	TimestampTz turn_at = begun_at;
 	TimestampTz check_at = begun_at;
+	TimestampTz looked_at = begun_at;
 	TimestampTz saved_at = begun_at;
 
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
@@ -217,6 +237,7 @@ pp_worker_main(Datum arg)
 	context = AllocSetContextCreate(TopMemoryContext, "pool_perf worker",
 									ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(context);
+	pp_sampler_init();
 	before_shmem_exit(leave, (Datum) 0);
 	pg_atomic_write_u32(&shared->slot, (uint32) PP_MY_SLOT);
 	pg_atomic_write_u32(&shared->pid, (uint32) MyProcPid);
@@ -227,9 +248,18 @@ pp_worker_main(Datum arg)
 		TimestampTz save_at = plus_seconds(saved_at, Max(pp_save_interval, 1));
 
 		MemoryContextReset(context);
+		if (pp_sample_interval >= 0 &&
+			(now >= next_look(looked_at) || now < looked_at))
+		{
+			pp_sampler_look(now);
+			pp_alert_rules_turn(now, true);
+			looked_at = now;
+		}
 		if (now >= turn_at || now < turn_at - TURN_INTERVAL * USECS_PER_SEC)
 		{
 			watch(now, begun_at);
+			if (pp_sample_interval < 0)
+				pp_alert_rules_turn(now, false);
 			turn_at = plus_seconds(now, TURN_INTERVAL);
 		}
 		if (now >= check_at ||
@@ -249,7 +279,8 @@ pp_worker_main(Datum arg)
 
 		(void) WaitLatch(MyLatch,
 						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 next_wait(now, Min(turn_at, check_at), save_at),
+						 next_wait(now, Min(turn_at, check_at), looked_at,
+								   save_at),
 						 PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();

@@ -207,7 +207,7 @@ for pg; do
 		19) suites=forky+experimental ;;
 		*) die "no suite of Debian is known to have PostgreSQL $pg" ;;
 	esac
-	packages=(make gcc libc6-dev libkrb5-dev libssl-dev libipc-run-perl "postgresql-$pg" "postgresql-server-dev-$pg")
+	packages=(make gcc libc6-dev libkrb5-dev libssl-dev libipc-run-perl pgbadger "postgresql-$pg" "postgresql-server-dev-$pg")
 	base=$cache/pg$pg
 	log=$cache/log/pg$pg.log
 	SECONDS=0

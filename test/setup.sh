@@ -52,6 +52,7 @@ for set; do
 			need_build
 			need perl prove
 			need_module libipc-run-perl IPC/Run.pm
+			need pgbadger pgbadger
 			;;
 		demo) need_build ;;
 		bench)

@@ -387,7 +387,7 @@ def icount(args):
     for workload in workloads:
         # what new statements cost is system calls and locks above all
         if workload != "shapes":
-            verdict("%s, instructions, part of pg_stat_statements'" % workload, ratios[workload], 1 / 3, "{:.3f}")
+            verdict("%s, instructions, part of pg_stat_statements'" % workload, ratios[workload], 0.4, "{:.3f}")
 
 
 def functions(server, workload, found):

@@ -175,6 +175,15 @@ table "Which queries fail, and how long did clients wait for that (in millisecon
 	"SELECT failed_calls AS failed, calls, max_failed_time::numeric(15,1) AS max,
        usename, query
 FROM pool_perf.queries WHERE failed_calls > 0 ORDER BY failed_calls DESC;"
+table "With which errors, counted also where the application swallows them?" \
+	"SELECT errors, sqlstate, condition, message, query
+FROM pool_perf.errors ORDER BY errors DESC LIMIT 6;"
+table "What was slow lately (in milliseconds), and why?" \
+	"SELECT severity, outcome, total_time::numeric(15,0) AS time, rows, query, plan
+FROM pool_perf.slow_queries ORDER BY total_time DESC LIMIT 1 \\gx"
+table "What was somebody alerted to?" \
+	"SELECT kind, severity, is_open, value::numeric(15,0) AS value, unit, occurrences AS times, message
+FROM pool_perf.alerts LIMIT 4;"
 table "How fast is each database (in milliseconds)?" \
 	"SELECT datname, calls, failed_calls AS failed, calls - within_500ms AS over_500ms,
        p50_time::numeric(15,2) AS p50, p95_time::numeric(15,2) AS p95,

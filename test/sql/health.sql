@@ -7,7 +7,7 @@ FROM pool_perf.health
 ORDER BY check_name COLLATE "C";
 SELECT check_name, value IS NULL AS no_value, unit = 'none' AS no_unit
 FROM pool_perf.health
-WHERE (value IS NULL) <> (warning_threshold IS NULL)
+WHERE (value IS NULL) <> (warning_threshold IS NULL OR status = 'unknown')
    OR value < 0 OR warning_threshold >= critical_threshold;
 SELECT count(*) AS without_words FROM pool_perf.health WHERE coalesce(message, '') = '' OR remedy = '';
 -- what is in order needs no remedy; one that would be better otherwise has one

@@ -43,7 +43,7 @@ DECLARE
   result text;
 BEGIN
   FOREACH what IN ARRAY ARRAY['queries', 'top_queries', 'databases', 'info', 'memory', 'health',
-      'queries()', 'queries(false)', 'info()', 'memory()', 'health(''1.0'')', 'library_version()', 'summary()',
+      'running_queries', 'query_waits', 'running_queries()', 'query_waits()', 'queries()', 'queries(false)', 'info()', 'memory()', 'health(''1.0'')', 'library_version()', 'summary()',
       'query_histogram(0, 0, 0)', 'normalize_query(''SELECT 1'')', 'fingerprint(''SELECT 1'')',
       'reset(0, 0, 0)', 'reset(userid => 0)'] LOOP
     FOREACH role IN ARRAY ARRAY['plain', 'stats', 'monitor'] LOOP

@@ -11,8 +11,8 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(usleep);
 
-# 32 MB of 1,000,000 bytes
-my $limit = 32_000_000;
+# bytes: a quarter of it is for the last slow executions
+my $limit = 42_000_000;
 
 my $given = q{SELECT sum(allocated_size) FROM pg_shmem_allocations WHERE name LIKE 'pool\_perf%'};
 # each piece is aligned to at most 128 bytes
@@ -28,7 +28,7 @@ $node->append_conf('postgresql.conf', "max_connections = 100\nwal_level = replic
 $node->start;
 $node->safe_psql('postgres', 'CREATE EXTENSION pool_perf');
 my $bytes = $node->safe_psql('postgres', $given);
-cmp_ok($bytes, '<=', $limit, "memory at default settings is at most 32 MB ($bytes)");
+cmp_ok($bytes, '<=', $limit, "memory at default settings is at most 42 MB ($bytes)");
 cmp_ok($bytes, '>', 1_000_000, 'there is some');
 is($node->safe_psql('postgres', $same), 't', 'memory says the same');
 
@@ -174,7 +174,7 @@ is(scalar @totals, 2, 'the session lived');
 note(join("\n", map { join(' ', @$_) } @totals));
 cmp_ok($totals[1][1], '<=', $totals[0][1], 'memory of the session after 44 rounds is that after 4');
 is($totals[1][2], $totals[0][2], 'that of pool_perf too');
-cmp_ok($totals[1][3], '<=', 1, 'one context of pool_perf');
+cmp_ok($totals[1][3], '<=', 2, 'two contexts of pool_perf');
 cmp_ok($totals[1][2], '<=', 100_000, 'which is small');
 my $calls = $node->safe_psql('postgres', q{SELECT sum(calls) >= 20000 AND sum(failed_calls) >= 4000 FROM pool_perf.queries WHERE NOT (query LIKE '%memory_contexts%')});
 is($calls, 't', 'there were enough of them');

@@ -33,7 +33,7 @@ my $needs = q{
 	WHERE relnamespace = 'pool_perf'::regnamespace AND relkind = 'v'
 	UNION ALL
 	SELECT format('SELECT count(*) FROM pool_perf.%s(%s)', proname,
-	              (SELECT coalesce(string_agg(CASE t::regtype::text WHEN 'boolean' THEN 'true' WHEN 'text' THEN '''SELECT 1''' ELSE '0' END, ', '), '')
+	              (SELECT coalesce(string_agg(CASE t::regtype::text WHEN 'boolean' THEN 'true' WHEN 'text' THEN '''SELECT 1''' WHEN 'interval' THEN '''1 h''' ELSE '0' END, ', '), '')
 	               FROM unnest(proargtypes) t))
 	FROM pg_proc
 	WHERE pronamespace = 'pool_perf'::regnamespace AND provolatile <> 'i'
@@ -110,7 +110,7 @@ $node->command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-f', "$Postgre
 $node->append_conf('postgresql.conf', "session_preload_libraries = ''\nshared_preload_libraries = 'pool_perf'\n");
 $node->restart;
 pure('preloaded');
-foreach my $statement (grep { !/reset/ } split(/\n/, $node->safe_psql('postgres', $needs)))
+foreach my $statement (grep { !/reset|add_silence/ } split(/\n/, $node->safe_psql('postgres', $needs)))
 {
 	($rc, $stdout, $stderr) = $node->psql('postgres', $statement);
 	is("$rc $stderr", '0 ', "preloaded: $statement");
