@@ -1167,7 +1167,7 @@ COMMENT ON COLUMN pool_perf.memory.max_bytes IS
 COMMENT ON COLUMN pool_perf.memory.used_percent IS
 'Share of it in use.';
 COMMENT ON COLUMN pool_perf.memory.entries IS
-'Entries in use: queries, chunks of text, backends, waits of queries, rows of errors, alerts, notifications.';
+'Entries in use: queries, chunks of text, backends, waits of queries, rows of errors, slow executions, alerts, notifications.';
 COMMENT ON COLUMN pool_perf.memory.max_entries IS
 'Entries there is room for.';
 COMMENT ON COLUMN pool_perf.memory.dropped IS
@@ -1275,7 +1275,7 @@ COMMENT ON VIEW pool_perf.alerts IS
 COMMENT ON COLUMN pool_perf.alerts.alert_id IS
 'Number of the alert; its log lines have it too.';
 COMMENT ON COLUMN pool_perf.alerts.kind IS
-'What it is about: slow_query, blocked, idle_in_transaction, long_transaction or data_loss.';
+'What it is about: slow_query, blocked, idle_in_transaction, long_transaction, error_rate or data_loss.';
 COMMENT ON COLUMN pool_perf.alerts.severity IS
 'warning or critical: the worst that it has been.';
 COMMENT ON COLUMN pool_perf.alerts.is_open IS
@@ -1283,7 +1283,7 @@ COMMENT ON COLUMN pool_perf.alerts.is_open IS
 COMMENT ON COLUMN pool_perf.alerts.subject IS
 'Which query, session or part of pool_perf; there is one open alert for a kind and subject. <insufficient privilege> for those who may not see it, as message and remedy.';
 COMMENT ON COLUMN pool_perf.alerts.datname IS
-'Name of the database; NULL if it is about none.';
+'Name of the database; NULL if it is about none, or as long as the name is not known.';
 COMMENT ON COLUMN pool_perf.alerts.queryid IS
 'Id of the query, as in pool_perf.queries; NULL if it is about none, and for those who may not see it.';
 COMMENT ON COLUMN pool_perf.alerts.pid IS
@@ -1315,7 +1315,7 @@ COMMENT ON COLUMN pool_perf.alerts.acknowledged_by IS
 COMMENT ON COLUMN pool_perf.alerts.silenced IS
 'Is, or was when it closed, nobody told of it, because of a silence?';
 COMMENT ON COLUMN pool_perf.alerts.evidence IS
-'What the server was doing when it was raised first: running statements, who waits for whom, connections by application and state. NULL without pg_read_all_stats.';
+'What the server was doing when it was raised first: running statements, who waits for whom, connections by application and state, the most frequent of the errors seen in the last 5 minutes. NULL without pg_read_all_stats.';
 
 CREATE FUNCTION pool_perf.acknowledge_alert(alert_id bigint)
 RETURNS boolean

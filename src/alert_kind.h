@@ -37,7 +37,8 @@ extern void pp_alert_set_words(char *to, const char *format,...)
 			pg_attribute_printf(2, 3);
 extern bool pp_alert_is_exempt(const PpScene *scene,
 							   const char *application_name);
-extern const char *pp_alert_database(Oid dbid);
+extern void pp_alert_set_database(PpAlertReport *report, Oid dbid);
+extern const char *pp_alert_database(const PpAlertReport *report);
 
 extern void pp_check_slow_query(const PpAlertKind *kind,
 								const PpScene *scene);

@@ -33,6 +33,65 @@
 /* databases whose names are kept */
 #define KNOWN_NAMES		64
 
+/* ---- names of databases ---------------------------------------------------------- */
+
+/* The worker cannot look them up: they are those that sessions have brought. */
+static struct
+{
+	Oid			dbid;
+	char		name[PP_ALERT_NAME];
+}			known[KNOWN_NAMES];
+
+/*
+ * Keeps the names of the databases of all sessions, those too that are gone but
+ * whose slots nobody has taken since.
+ */
+static void
+keep_names(void)
+{
+	for (int slot = 0; slot < pp_sessions(); slot++)
+	{
+		char		name[NAMEDATALEN];
+		Oid			dbid = pp_session_database(slot, name);
+		int			place = dbid % KNOWN_NAMES;
+
+		if (!OidIsValid(dbid))
+			continue;
+		known[place].dbid = dbid;
+		pp_alert_clean(known[place].name, name, PP_ALERT_NAME);
+	}
+}
+
+/* Which database it is about, and its name, if that is known. */
+void
+pp_alert_set_database(PpAlertReport *report, Oid dbid)
+{
+	char		name[NAMEDATALEN];
+
+	report->dbid = dbid;
+	if (known[dbid % KNOWN_NAMES].dbid == dbid)
+	{
+		strlcpy(report->datname, known[dbid % KNOWN_NAMES].name,
+				PP_ALERT_NAME);
+		return;
+	}
+	/* another database has its place */
+	for (int slot = 0; slot < pp_sessions(); slot++)
+		if (pp_session_database(slot, name) == dbid)
+		{
+			pp_alert_clean(report->datname, name, PP_ALERT_NAME);
+			return;
+		}
+}
+
+/* For words: the name, or the id if that is not known. */
+const char *
+pp_alert_database(const PpAlertReport *report)
+{
+	return report->datname[0] != '\0' ? report->datname :
+		psprintf("%u", report->dbid);
+}
+
 /* ---- reports -------------------------------------------------------------------- */
 
 void
@@ -52,13 +111,9 @@ pp_alert_begin(const PpAlertKind *kind, const char *subject, uint64 identity,
 void
 pp_alert_set_session(PpAlertReport *report, const PpLook *look)
 {
-	char		name[NAMEDATALEN];
-
 	report->pid = look->pid;
-	report->dbid = look->dbid;
 	report->userid = look->userid;
-	pp_session_database(look->slot, name);
-	pp_alert_clean(report->datname, name, sizeof(report->datname));
+	pp_alert_set_database(report, look->dbid);
 	if (look->phase != PP_PHASE_NONE)
 	{
 		report->queryid = look->key.queryid;
@@ -94,34 +149,6 @@ pp_alert_is_exempt(const PpScene *scene, const char *application_name)
 	return false;
 }
 
-/*
- * Name of a database, in memory that the next call may change: that of a
- * session in it, or of one that was.
- */
-const char *
-pp_alert_database(Oid dbid)
-{
-	static struct
-	{
-		Oid			dbid;
-		char		name[PP_ALERT_NAME];
-	}			known[KNOWN_NAMES];
-	char		name[NAMEDATALEN];
-	int			place = dbid % KNOWN_NAMES;
-
-	if (pp_session_database_of(dbid, name))
-	{
-		pp_alert_clean(known[place].name, name, PP_ALERT_NAME);
-		known[place].dbid = dbid;
-	}
-	if (known[place].dbid != dbid)
-	{
-		snprintf(known[place].name, PP_ALERT_NAME, "%u", dbid);
-		known[place].dbid = dbid;
-	}
-	return known[place].name;
-}
-
 static void
 check_error_rate(const PpAlertKind *kind, const PpScene *scene)
 {
@@ -134,8 +161,6 @@ check_error_rate(const PpAlertKind *kind, const PpScene *scene)
 	{
 		PpErrorRate rate;
 		PpAlertReport report;
-		char		subject[PP_ALERT_SUBJECT];
-		const char *name;
 		double		percent;
 
 		if (!pp_error_rate(dbids[i], ERROR_RATE_TIME, &rate) ||
@@ -144,19 +169,18 @@ check_error_rate(const PpAlertKind *kind, const PpScene *scene)
 		percent = 100.0 * (rate.failed - rate.normal) / rate.calls;
 		if (rate.failed == rate.normal || percent < pp_error_rate_threshold)
 			continue;
-		name = pp_alert_database(dbids[i]);
-		snprintf(subject, sizeof(subject), "database %s", name);
-		pp_alert_begin(kind, subject, dbids[i], &report);
-		report.dbid = dbids[i];
-		strlcpy(report.datname, name, sizeof(report.datname));
+		pp_alert_begin(kind, "", dbids[i], &report);
+		pp_alert_set_database(&report, dbids[i]);
+		snprintf(report.subject, sizeof(report.subject), "database %s",
+				 pp_alert_database(&report));
 		report.value = percent;
 		report.threshold = pp_error_rate_threshold;
 		report.severity = percent >= report.threshold * kind->critical_factor ?
 			PP_SEVERITY_CRITICAL : PP_SEVERITY_WARNING;
 		SAY("%.1f %% of " INT64_FORMAT " calls of database %s failed within 5 minutes, without those that are normal",
-			percent, rate.calls, name);
-		ADVISE("SELECT * FROM pool_perf.errors WHERE datname = '%s' ORDER BY errors DESC;",
-			   name);
+			percent, rate.calls, pp_alert_database(&report));
+		ADVISE("SELECT * FROM pool_perf.errors WHERE dbid = %u ORDER BY errors DESC;",
+			   dbids[i]);
 		pp_alert_report(&report);
 	}
 }
@@ -272,6 +296,7 @@ pp_alert_rules_turn(TimestampTz now, bool looked)
 {
 	PpScene		scene = {.now = now,.exempt = exempt_applications()};
 
+	keep_names();
 	if (looked)
 		scene.n = pp_sampler_looks(&scene.looks);
 	for (int i = 0; i < lengthof(kinds); i++)

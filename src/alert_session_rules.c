@@ -26,7 +26,7 @@ typedef struct Reported
 	int			pid;
 	uint64		number;
 	bool		ended;
-	int			threshold;		/* ms */
+	TimestampTz started_at;		/* if it has ended */
 	uint64		identity;		/* of its alert, and its subject */
 	char		subject[PP_ALERT_SUBJECT];
 } Reported;
@@ -116,23 +116,21 @@ report_ended(const PpAlertKind *kind, const PpScene *scene,
 		statement->number == query->number;
 	set_statement(statement, query->pid, query->number, &query->key);
 	statement->ended = true;
+	statement->started_at = query->started_at;
 	strlcpy(report.subject, statement->subject, sizeof(report.subject));
 	report.identity = statement->identity;
-	strlcpy(report.datname, pp_alert_database(query->key.dbid),
-			sizeof(report.datname));
+	pp_alert_set_database(&report, query->key.dbid);
 	report.pid = query->pid;
 	report.number = query->number;
-	report.dbid = query->key.dbid;
 	report.userid = query->key.userid;
 	report.queryid = query->key.queryid;
 	report.value = pp_slow_query_time(query) / 1e6;
-	report.threshold = report.again ? statement->threshold :
-		pp_thresholds.min_duration[query->severity];
+	report.threshold = query->threshold;
 	report.severity = query->severity;
 	report.ended = true;
 	report.outcome = query->outcome;
 	SAY("pid %d (application %s) ran a statement of database %s for %.1f s; outcome: %s",
-		query->pid, query->application_name, report.datname,
+		query->pid, query->application_name, pp_alert_database(&report),
 		report.value / 1000,
 		pp_outcome_name(query->outcome));
 	ADVISE("SELECT * FROM pool_perf.slow_queries WHERE queryid = " INT64_FORMAT " ORDER BY started_at DESC;",
@@ -154,17 +152,30 @@ report_all_ended(const PpAlertKind *kind, const PpScene *scene)
 		for (int i = 0; i < n; i++)
 		{
 			const PpSlowQuery *query = &queries[i];
-			const PpLook *look = pp_sampler_find(query->pid);
 
 			if (query->severity >= PP_SEVERITY_WARNING &&
-				query->number != 0 && !query->utility &&
-				(look == NULL || look->client) &&
+				query->number != 0 && !query->utility && query->client &&
 				!pp_alert_is_exempt(scene, query->application_name))
 				report_ended(kind, scene, query);
 		}
 		pp_alerts_set_heard(last_id);
 	} while (n == ENDED_AT_ONCE);
 	pfree(queries);
+}
+
+/*
+ * Has the statement of the look ended since?  Then it has been reported, and
+ * maybe others after it.  Ids of processes come again, so times are compared
+ * too.
+ */
+static bool
+has_ended(const PpLook *look, const Reported *statement)
+{
+	if (statement->pid != look->pid || !statement->ended)
+		return false;
+	return statement->number == look->number ||
+		(statement->number > look->number &&
+		 statement->started_at >= look->started_at);
 }
 
 void
@@ -183,11 +194,10 @@ pp_check_slow_query(const PpAlertKind *kind, const PpScene *scene)
 		PpAlertReport report;
 
 		if (look->severity < PP_SEVERITY_WARNING ||
-			!is_watched(scene, look) || (again && statement->ended))
+			!is_watched(scene, look) || has_ended(look, statement))
 			continue;
 		set_statement(statement, look->pid, look->number,
 					  look->phase == PP_PHASE_ANALYSIS ? NULL : &look->key);
-		statement->threshold = look->threshold;
 		pp_alert_begin(kind, statement->subject, statement->identity, &report);
 		pp_alert_set_session(&report, look);
 		report.again = again;
@@ -195,7 +205,7 @@ pp_check_slow_query(const PpAlertKind *kind, const PpScene *scene)
 		report.threshold = look->threshold;
 		report.severity = look->severity;
 		SAY("pid %d (application %s) has run a statement of database %s for %.1f s",
-			look->pid, look->application_name, report.datname,
+			look->pid, look->application_name, pp_alert_database(&report),
 			look->elapsed / 1000);
 		ADVISE("SELECT * FROM pool_perf.running_queries WHERE pid = %d; to end it: SELECT pg_cancel_backend(%d);",
 			   look->pid, look->pid);
@@ -259,6 +269,15 @@ describe_root(PpAlertReport *to, const PpScene *scene, const Queue *queue)
 						   root != NULL ? root->application_name : "", longest);
 		pp_alert_set_words(to->remedy, "SELECT pg_cancel_backend(%d);", pid);
 	}
+	else if (root->state == STATE_IDLE)
+	{
+		/* no other lock outlives its transaction */
+		pp_alert_set_words(to->message, "%d sessions wait for pid %d (application %s), which is idle and holds an advisory lock of its session; the longest for %.1f s",
+						   queue->sessions, pid, root->application_name,
+						   longest);
+		pp_alert_set_words(to->remedy, "SELECT pg_terminate_backend(%d);  -- and let the application call pg_advisory_unlock()",
+						   pid);
+	}
 	else
 	{
 		pp_alert_set_words(to->message, "%d sessions wait for pid %d (application %s), which has been idle in its transaction for %.1f s; the longest for %.1f s",
@@ -272,17 +291,20 @@ describe_root(PpAlertReport *to, const PpScene *scene, const Queue *queue)
 /*
  * Notes whom the session waits for; true if that has not changed since the last
  * look.  When a long queue goes on, each of those in it is the root for a
- * moment: no one of them is to blame.
+ * moment: no one of them is to blame.  Nor is anybody in a circle, which has no
+ * root: the server breaks it by itself.
  */
 static bool
 still_waits(const PpLook *look)
 {
 	Waited	   *before = &waited[look->slot];
-	bool		same = look->nblockers > 0 && before->pid == look->pid &&
+	bool		has_root = look->nblockers > 0 &&
+	(look->root_blocker != 0 || TransactionIdIsValid(look->root_xid));
+	bool		same = has_root && before->pid == look->pid &&
 	before->root_blocker == look->root_blocker &&
 	before->root_xid == look->root_xid;
 
-	before->pid = look->nblockers > 0 ? look->pid : 0;
+	before->pid = has_root ? look->pid : 0;
 	before->root_blocker = look->root_blocker;
 	before->root_xid = look->root_xid;
 	return same;

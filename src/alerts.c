@@ -135,16 +135,20 @@ is_better(const PpAlertReport *report, const PpAlert *alert)
 	return report->value > latest->value;
 }
 
-/* What the report says, but for the names that the alert has already. */
+/*
+ * What the report says, but for the names that the alert has already.  As long
+ * as that of the database is not known, the subject may have its id.
+ */
 static void
 set_latest(PpAlert *alert, const PpAlertReport *report)
 {
 	PpAlertReport before = alert->latest;
 
 	alert->latest = *report;
+	if (before.datname[0] == '\0')
+		return;
 	strlcpy(alert->latest.subject, before.subject, PP_ALERT_SUBJECT);
-	if (before.datname[0] != '\0')
-		strlcpy(alert->latest.datname, before.datname, PP_ALERT_NAME);
+	strlcpy(alert->latest.datname, before.datname, PP_ALERT_NAME);
 }
 
 /*

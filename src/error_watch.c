@@ -36,6 +36,7 @@
 #include "errors.h"
 #include "execution.h"
 #include "guc.h"
+#include "slow_log.h"
 
 /*
  * What copies of reports are made in: one block, so that the copy of an
@@ -50,6 +51,7 @@
 typedef struct PpErrorNote
 {
 	bool		pending;		/* not counted yet */
+	bool		analysis;		/* no statement of the message had begun */
 	TimestampTz message_at;		/* of the client's message that it belongs to */
 	PpErrorRow	row;
 } PpErrorNote;
@@ -168,6 +170,8 @@ take_note(const ErrorData *report)
 	row->totals.max_time = row->totals.total_time;
 	row->totals.first_seen = now;
 	row->totals.last_seen = now;
+	note.analysis = e == NULL && pp_backend.nesting == 0 &&
+		pp_backend.charged_at != GetCurrentStatementStartTimestamp();
 	if (report->message_id != NULL)
 		strlcpy(row->message, report->message_id, sizeof(row->message));
 
@@ -232,18 +236,52 @@ see_report(void *arg)
 
 /* ---- counting -------------------------------------------------------------------- */
 
-/*
- * Counts the error that was noted, if there is one; where locks are free.  It
- * stays known to pp_error_outcome().
- */
-void
-pp_error_settle(void)
+/* Counts the error that was noted, if there is one; where locks are free. */
+static void
+count_note(void)
 {
 	if (!note.pending || MyProc == NULL)
 		return;
 	note.pending = false;
 	pp_backend.unsettled--;
 	pp_errors_add(&note.row);
+}
+
+/*
+ * A statement that ends in parse analysis is no call of any query, but it may
+ * have waited for a lock, in an alert of its own.  It is published as what the
+ * looks at the session took it for, and recorded as slow.
+ */
+static void
+record_analysis(void)
+{
+	static PpExecution e;
+
+	if (!note.pending || !note.analysis || MyBackendType != B_BACKEND ||
+		note.row.totals.total_time < pp_slow_time || !pp_pending_attach())
+		return;
+	memset(&e, 0, sizeof(e));
+	pp_stat_key_init(&e.key, MyDatabaseId, note.row.key.userid, 0,
+					 PP_KEY_TOPLEVEL);
+	e.kind = PP_KIND_PLANNER;
+	e.statement.message_at = note.message_at;
+	e.statement.before_time = note.row.totals.total_time;
+	e.statement.parts = PP_PART_FAILED;
+	pp_session_run(&e.key, note.message_at, false);
+	e.number = pp_my_session->running.number;
+	pp_session_stop();
+	pp_slow_log(&e, NULL);
+}
+
+/*
+ * Counts the error that was noted, if there is one, in the callback of an
+ * abort.  It stays known to pp_error_outcome().
+ */
+void
+pp_error_settle(void)
+{
+	record_analysis();
+	count_note();
 }
 
 /* A statement begins, so what was noted has failed nothing. */
@@ -262,7 +300,7 @@ static void
 settle_at_exit(int code, Datum arg)
 {
 	if (code != 0)
-		pp_error_settle();
+		count_note();
 }
 
 /* Somebody is done with an error: the main loop, if the stack is empty. */
@@ -274,7 +312,7 @@ report_memory_reset(void *arg)
 		return;
 	/* in a transaction the error is not dealt with: locks may be held */
 	if (!IsTransactionState())
-		pp_error_settle();
+		count_note();
 	pp_error_watch();
 }
 

@@ -12,6 +12,7 @@
 
 #include "guc.h"
 #include "histogram.h"
+#include "sessions.h"
 
 bool		pp_enabled = true;
 int			pp_track = PP_TRACK_TOP;
@@ -62,6 +63,7 @@ set_tracked_nesting(bool enabled, int track)
 		pp_tracked_nesting = -1;
 	else
 		pp_tracked_nesting = track == PP_TRACK_ALL ? INT_MAX : 0;
+	pp_session_set_measures(pp_tracked_nesting >= 0);
 }
 
 static void

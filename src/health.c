@@ -87,7 +87,14 @@ check_worker(const PpHealthCheck *check, PpHealthResult *result)
 			  Max(GetCurrentTimestamp() - since, 0) / (double) USECS_PER_SEC);
 	if (max_worker_processes == 0)
 		result->status = PP_STATUS_CRITICAL;
-	if (result->status != PP_STATUS_OK)
+	if (result->status == PP_STATUS_OK && state.pid == 0 && state.seen_at != 0)
+	{
+		result->status = PP_STATUS_WARNING;
+		SAY("the background worker has ended, %.0f s after its last turn; the server starts it again within 10 s",
+			result->value);
+		ADVISE("Look for \"pool_perf worker\" in the server log if that happens again.");
+	}
+	else if (result->status != PP_STATUS_OK)
 	{
 		SAY("the background worker took no turn for %.0f s: nothing is saved and no check is run",
 			result->value);

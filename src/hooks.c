@@ -461,6 +461,15 @@ note_protocol(PpExecution *e)
 			ActivePortal->prepStmtName : "", sizeof(e->prepared));
 }
 
+/* A Run that was to get so many rows has ended; its portal may wait for more. */
+static pg_noinline void
+note_limit(PpExecution *e, bool reached)
+{
+	e->unfinished = reached;
+	if (reached && in_bind(e))
+		pp_session_stop();
+}
+
 static pg_noinline void
 suspend_sampled(PpExecution *e)
 {
@@ -482,7 +491,7 @@ pp_ExecutorRun(PP_EXECUTOR_RUN_PARAMS)
 		/* each Run begins to count its rows anew */
 		execution->statement.rows += queryDesc->estate->es_processed;
 		if (count != 0)
-			execution->unfinished = queryDesc->estate->es_processed >= count;
+			note_limit(execution, queryDesc->estate->es_processed >= count);
 		if (unlikely(pp_backend.sampling))
 			suspend_sampled(execution);
 		else

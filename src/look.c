@@ -10,7 +10,7 @@
  * The executor's hooks come after parse analysis, where a statement can wait
  * for the lock of a table.  So a session that the server calls active, though
  * no execution runs, is in analysis, or commits: the start of the client's
- * message tells which.
+ * message tells which.  Unless it measures no statements: then it says so.
  */
 #include "postgres.h"
 
@@ -80,20 +80,34 @@ is_idle(BackendState state)
 }
 
 /*
+ * Only COPY reads from the client while it runs.  What else is open then is a
+ * portal, after a message such as Flush: the server calls the session active.
+ */
+static bool
+waits_for_client(const PpRunning *running, uint32 wait_event)
+{
+	return wait_event == WAIT_EVENT_CLIENT_READ &&
+		!(running->running && running->utility);
+}
+
+/*
  * A suspended portal is no statement that runs: the session idles.  Statements
  * of one message share its start; the wait for a lock after one of them is the
  * analysis of the next.
  */
 static PpPhase
-phase_of(const PpRunning *running, const Status *status, uint32 wait_event)
+phase_of(const PpRunning *running, const Status *status, uint32 wait_event,
+		 bool measures)
 {
-	if (is_idle(status->state))
+	if (is_idle(status->state) || waits_for_client(running, wait_event))
 		return PP_PHASE_NONE;
 	if (running->running)
 		return PP_PHASE_RUNNING;
 	if (status->type != B_BACKEND ||
 		(status->state != STATE_RUNNING && status->state != STATE_FASTPATH))
 		return PP_PHASE_NONE;
+	if (!measures)
+		return PP_PHASE_UNMEASURED;
 	if (running->started_at < status->activity_start ||
 		IS_LOCK_WAIT(wait_event))
 		return PP_PHASE_ANALYSIS;
@@ -108,11 +122,12 @@ set_statement(PpLook *look, const PpRunning *running, const Status *status)
 	look->started_at = running->started_at;
 	look->key = running->key;
 	look->utility = running->utility;
-	if (look->phase != PP_PHASE_ANALYSIS)
+	if (look->phase != PP_PHASE_ANALYSIS &&
+		look->phase != PP_PHASE_UNMEASURED)
 		return;
 	look->number++;
 	look->started_at = status->activity_start;
-	look->utility = false;
+	look->utility = look->phase == PP_PHASE_UNMEASURED;
 	pp_stat_key_init(&look->key, look->dbid, look->userid, 0,
 					 PP_KEY_TOPLEVEL);
 }
@@ -155,16 +170,16 @@ pp_look_at(int slot, TimestampTz now, PpLook *look)
 	look->wait_event = proc->wait_event_info;
 	look->waiting_since = !IS_LOCK_WAIT(look->wait_event) ? 0 :
 		(TimestampTz) pg_atomic_read_u64(&GetPGProcByNumber(slot)->waitStart);
-	look->phase = phase_of(&running, &status, look->wait_event);
+	look->phase = phase_of(&running, &status, look->wait_event,
+						   pp_session_measures(slot, pid));
 	set_statement(look, &running, &status);
 
 	look->elapsed = 0;
 	look->severity = PP_SEVERITY_NONE;
 	if (look->phase != PP_PHASE_NONE)
-	{
 		look->elapsed = Max(now - look->started_at, 0) / 1000.0;
+	if (look->phase != PP_PHASE_NONE && look->phase != PP_PHASE_UNMEASURED)
 		look->severity = pp_severity(&thresholds, look->elapsed);
-	}
 	look->threshold = thresholds.min_duration[look->severity];
 	look->nblockers = 0;
 	look->root_blocker = 0;

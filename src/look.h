@@ -15,6 +15,7 @@ typedef enum PpPhase
 	PP_PHASE_NONE,				/* no statement runs */
 	PP_PHASE_ANALYSIS,			/* parse analysis: which query is not known
 								 * yet */
+	PP_PHASE_UNMEASURED,		/* a statement of a session that measures none */
 	PP_PHASE_RUNNING,			/* planning and execution */
 	PP_PHASE_ENDING				/* the statement has ended, its commit has not */
 } PpPhase;
@@ -35,14 +36,14 @@ typedef struct PpLook
 	TimestampTz waiting_since;	/* for a lock; 0: it does not wait */
 
 	/*
-	 * The statement; in PP_PHASE_NONE the last one.  In PP_PHASE_ANALYSIS it
-	 * has the number that the execution to come will have, and a key without
-	 * a query id.
+	 * The statement; in PP_PHASE_NONE the last one.  In PP_PHASE_ANALYSIS and
+	 * PP_PHASE_UNMEASURED it has the number that the execution to come will
+	 * have, and a key without a query id.
 	 */
 	PpStatKey	key;
 	uint64		number;
 	TimestampTz started_at;
-	bool		utility;
+	bool		utility;		/* or not measured: it raises no alert */
 	double		elapsed;		/* ms; 0 in PP_PHASE_NONE, as is the next */
 	PpSeverity	severity;		/* by the session's own thresholds */
 	int			threshold;		/* ms; of that severity */

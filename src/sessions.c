@@ -80,9 +80,14 @@ pp_session_attach(int slot)
 	session->changes += session->changes % 2;
 	session->running.running = false;
 	session->thresholds = pp_thresholds;
+	session->measures = pp_tracked_nesting >= 0 ? MyProcPid : -MyProcPid;
+	session->changes++;
+	pg_write_barrier();
 	session->dbid = MyProcPort != NULL ? MyDatabaseId : InvalidOid;
 	strlcpy(session->database, MyProcPort != NULL ? MyProcPort->database_name :
 			"", NAMEDATALEN);
+	pg_write_barrier();
+	session->changes++;
 	session->pid = MyProcPid;
 	my_slot = slot;
 	pp_my_session = session;
@@ -98,6 +103,18 @@ pp_session_detach(void)
 	pp_my_session->pid = 0;
 	pp_published_thresholds = NULL;
 	pp_my_session = NULL;
+}
+
+/*
+ * The settings say that this process measures statements, or that it does not.
+ * It need not have taken its place: a session that measures none never does.
+ */
+void
+pp_session_set_measures(bool measures)
+{
+	if (places != NULL && MyProc != NULL && PP_MY_SLOT >= 0 &&
+		PP_MY_SLOT < nplaces)
+		place_at(PP_MY_SLOT)->measures = measures ? MyProcPid : -MyProcPid;
 }
 
 /* What was seen of this session's statement of that number. */
@@ -135,6 +152,20 @@ pp_session_status(int slot, int pid)
 }
 
 /*
+ * Does the process with that slot and pid measure statements?  As this one
+ * does, if it has not said so.
+ */
+bool
+pp_session_measures(int slot, int pid)
+{
+	int			measures = place_at(slot)->measures;
+
+	if (measures == pid || measures == -pid)
+		return measures > 0;
+	return pp_tracked_nesting >= 0;
+}
+
+/*
  * What the session in the slot runs, or the last one there ran, and its
  * thresholds.  Its pid; 0 if there is none, or it was writing at every try and
  * nothing is known.
@@ -162,27 +193,25 @@ pp_session_read(int slot, PpRunning *running, PpThresholds *thresholds)
 	return 0;
 }
 
-/* Name of the session's database, or an empty one; NAMEDATALEN bytes. */
-void
+/*
+ * Database of the latest session in the slot, and its name, NAMEDATALEN bytes;
+ * InvalidOid if there was none, or it has just come.
+ */
+Oid
 pp_session_database(int slot, char *name)
 {
-	memcpy(name, place_at(slot)->database, NAMEDATALEN);
-	name[NAMEDATALEN - 1] = '\0';
-}
+	volatile PpSharedSession *session = place_at(slot);
+	uint32		before = session->changes;
+	Oid			dbid;
 
-/* Likewise of any session that is or was in it; false if none is known. */
-bool
-pp_session_database_of(Oid dbid, char *name)
-{
-	for (int slot = 0; slot < nplaces; slot++)
-	{
-		if (place_at(slot)->dbid != dbid)
-			continue;
-		pp_session_database(slot, name);
-		if (name[0] != '\0')
-			return true;
-	}
-	return false;
+	pg_read_barrier();
+	dbid = session->dbid;
+	memcpy(name, unvolatize(PpSharedSession *, session)->database,
+		   NAMEDATALEN);
+	pg_read_barrier();
+	if (before % 2 != 0 || session->changes != before)
+		return InvalidOid;
+	return dbid;
 }
 
 /* False if the worker was writing at every try. */

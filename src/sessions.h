@@ -49,10 +49,13 @@ typedef struct PpSeen
 /* A session's place.  It stands here for the inline functions below alone. */
 typedef struct PpSharedSession
 {
-	uint32		changes;		/* odd while the session writes running */
+	uint32		changes;		/* odd while the session writes running, or
+								 * dbid and database */
 	int			pid;			/* 0: nobody */
 	PpRunning	running;
 	PpThresholds thresholds;	/* each of them whole at any time */
+	int			measures;		/* pid of who measures statements; negated: of
+								 * who does not */
 	uint32		seen_changes;	/* odd while the worker writes seen */
 	PpSeen		seen;
 	/* of the latest session here, even if it is gone */
@@ -67,14 +70,15 @@ extern void pp_sessions_shmem_init(void);
 
 extern void pp_session_attach(int slot);
 extern void pp_session_detach(void);
+extern void pp_session_set_measures(bool measures);
 extern void pp_session_seen(uint64 number, PpSeen *seen);
 
 extern PgBackendStatus *pp_session_status(int slot, int pid);
 extern int	pp_sessions(void);
+extern bool pp_session_measures(int slot, int pid);
 extern int	pp_session_read(int slot, PpRunning *running,
 							PpThresholds *thresholds);
-extern void pp_session_database(int slot, char *name);
-extern bool pp_session_database_of(Oid dbid, char *name);
+extern Oid	pp_session_database(int slot, char *name);
 extern bool pp_session_read_seen(int slot, PpSeen *seen);
 extern void pp_session_write_seen(int slot, const PpSeen *seen);
 

@@ -42,19 +42,39 @@ pp_silences_shmem_init(void)
 		memset(shared, 0, pp_silences_shmem_size());
 }
 
+/*
+ * A place that is free, or that of the silence that has been over longest; NULL
+ * if all of them hold.  The lock is held.
+ */
+static PpSilence *
+free_place(TimestampTz now)
+{
+	PpSilence  *found = NULL;
+
+	for (int i = 0; i < PP_MAX_SILENCES; i++)
+	{
+		PpSilence  *place = &shared->silences[i];
+
+		if (place->silence_id == 0)
+			return place;
+		if (place->expires_at <= now &&
+			(found == NULL || place->expires_at < found->expires_at))
+			found = place;
+	}
+	return found;
+}
+
 /* Adds a silence, with an id of its own: returned, 0 if there is no room. */
 int64
 pp_silences_add(const PpSilence *silence)
 {
+	PpSilence  *place;
 	int64		id = 0;
 
 	LWLockAcquire(lock, LW_EXCLUSIVE);
-	for (int i = 0; i < PP_MAX_SILENCES && id == 0; i++)
+	place = free_place(silence->created_at);
+	if (place != NULL)
 	{
-		PpSilence  *place = &shared->silences[i];
-
-		if (place->silence_id != 0)
-			continue;
 		id = ++shared->last_id;
 		*place = *silence;
 		place->silence_id = id;
@@ -166,7 +186,10 @@ pp_silences_match(const char *kind, const char *subject, int64 before)
 	return id;
 }
 
-/* Forgets silences that are over for a day: who made them can be seen so long. */
+/*
+ * Forgets silences that are over for a day: who made them can be seen so long,
+ * unless their place is needed.
+ */
 void
 pp_silences_expire(TimestampTz now)
 {

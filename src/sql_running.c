@@ -142,7 +142,7 @@ query_column(RunningCall *call, const PpLook *look)
 	PpQueryText query;
 	text	   *masked;
 
-	if (look->phase != PP_PHASE_ANALYSIS &&
+	if (look->key.queryid != 0 &&
 		pp_query_stats_get_text(&look->key, call->memory, call->memory_size,
 								&query))
 		return PointerGetDatum(pp_readable_text(&query));

@@ -116,6 +116,22 @@ utility_kind(const Node *statement)
 	return PP_KIND_UTILITY;
 }
 
+/*
+ * A statement of the client begins that is not to be measured.  It has had the
+ * message's time all the same, and must not be taken for parse analysis.
+ */
+static void
+begin_unmeasured(void)
+{
+	PpStatKey	key;
+
+	pp_backend.charged_at = GetCurrentStatementStartTimestamp();
+	if (!pp_pending_attach())
+		return;
+	pp_stat_key_init(&key, MyDatabaseId, GetUserId(), 0, PP_KEY_TOPLEVEL);
+	pp_session_run(&key, pp_backend.charged_at, true);
+}
+
 /* Begins a utility statement.  NULL if it is not measured. */
 static pg_noinline PpExecution *
 begin_utility(const PlannedStmt *pstmt, const char *query)
@@ -129,9 +145,8 @@ begin_utility(const PlannedStmt *pstmt, const char *query)
 		return NULL;
 	if (!pp_track_utility)
 	{
-		/* it has had the message's time all the same */
 		if (pp_backend.nesting == 0 && kind != PP_KIND_EXECUTE)
-			pp_backend.charged_at = GetCurrentStatementStartTimestamp();
+			begin_unmeasured();
 		return NULL;
 	}
 
@@ -181,6 +196,14 @@ end_utility(PpExecution *e, int64 rows)
 	pp_collect_usage(e);
 	pp_backend.latest = NULL;
 	pp_execution_count(e);
+}
+
+/* What is not measured has ended; one inside of another goes on with that. */
+static void
+end_unmeasured(void)
+{
+	if (pp_backend.nesting == 0 && pp_my_session != NULL)
+		pp_session_stop();
 }
 
 /* Does it hand a query of its own to the planner? */
@@ -262,6 +285,8 @@ pp_ProcessUtility(PlannedStmt *pstmt, const char *queryString,
 		pp_backend.with_query = with_query;
 		if (execution != NULL)
 			pp_execution_failed(execution);
+		else
+			end_unmeasured();
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
@@ -272,6 +297,8 @@ pp_ProcessUtility(PlannedStmt *pstmt, const char *queryString,
 
 	if (execution != NULL)
 		end_utility(execution, utility_rows(qc));
+	else
+		end_unmeasured();
 }
 
 void

@@ -83,11 +83,31 @@ sub portal
 	return $self->answer;
 }
 
-# Reads up to ReadyForQuery. Returns the rows, and what else came, as letters: s
+# Likewise, with Flush in place of Sync: the server waits for more messages, and
+# calls the session active
+sub flushed_portal
+{
+	my ($self, $sql, $rows) = @_;
+	$self->messages(
+		'P', "\0$sql\0" . pack('n', 0),
+		'B', "\0\0" . pack('nnn', 0, 0, 0),
+		'E', "\0" . pack('N', $rows),
+		'H', '');
+	return $self->answer($rows > 0 ? 's' : 'C');
+}
+
+# Runs the unnamed portal on
+sub more
+{
+	my ($self, $rows) = @_;
+	$self->messages('E', "\0" . pack('N', $rows), 'H', '');
+}
+
+# Reads up to ReadyForQuery, or to a message of another type. Returns the rows, and what else came, as letters: s
 # for PortalSuspended, C for CommandComplete, and the SQLSTATE of an error.
 sub answer
 {
-	my ($self) = @_;
+	my ($self, $until) = @_;
 	my @rows;
 	my @events;
 
@@ -100,7 +120,7 @@ sub answer
 		push @events, $type if $type eq 's' || $type eq 'C';
 		push @events, $body =~ /C([0-9A-Z]{5})\0/ if $type eq 'E';
 		$self->{pid} = unpack('N', $body) if $type eq 'K';
-		last if $type eq 'Z';
+		last if $type eq 'Z' || $type eq ($until // '');
 		die "could not log in: @events" if $type eq 'E' && !defined $self->{pid};
 	}
 	return join(',', @rows) . ' ' . join('', @events);

@@ -39,6 +39,12 @@ $node->safe_psql(
 	ALTER ROLE mild SET pool_perf.log_min_duration = 0;
 	ALTER ROLE mild SET pool_perf.alert_min_duration = '1h';
 	ALTER ROLE mild SET pool_perf.critical_min_duration = '1h';
+	CREATE ROLE untracked LOGIN;
+	ALTER ROLE untracked SET pool_perf.track = none;
+	ALTER ROLE untracked SET pool_perf.alert_min_duration = 0;
+	CREATE ROLE no_utility LOGIN;
+	ALTER ROLE no_utility SET pool_perf.track_utility = off;
+	ALTER ROLE no_utility SET pool_perf.alert_min_duration = 0;
 	CREATE ROLE usual LOGIN;
 	CREATE ROLE plain LOGIN;
 	CREATE ROLE monitor LOGIN IN ROLE pg_monitor;
@@ -80,6 +86,23 @@ sub cancel
 	{
 		value("SELECT pg_cancel_backend($client->{pid})");
 		like($client->answer, qr/57014$/, 'cancelled');
+	}
+}
+
+# The worker has looked twice from now on: a statement that sleeps until then was
+# seen, and reported
+my $looked_at;
+
+sub looked
+{
+	$looked_at //= client(user => 'hasty', application_name => 'looked at');
+	foreach my $n (1 .. 2)
+	{
+		$looked_at->send("SELECT pg_sleep(1003) AS looked_$n");
+		ok($node->poll_query_until('postgres', "SELECT EXISTS (SELECT FROM pool_perf.alerts WHERE pid = $looked_at->{pid} AND is_open)"), 'looked');
+		value("SELECT pg_cancel_backend($looked_at->{pid})");
+		$looked_at->answer;
+		$node->poll_query_until('postgres', "SELECT NOT EXISTS (SELECT FROM pool_perf.alerts WHERE pid = $looked_at->{pid} AND is_open)");
 	}
 }
 
@@ -197,6 +220,44 @@ $_->answer foreach $ddl, @hundred, $long, $columns;
 $_->close foreach @hundred;
 
 #
+# What ends in parse analysis is slow too, and so does its alert end
+#
+
+my $locker = client(application_name => 'locker');
+my $times_out = client(user => 'hasty', application_name => 'times out');
+my $cancelled = client(user => 'hasty', application_name => 'cancelled');
+my $errors = 'SELECT coalesce(sum(errors), 0) FROM pool_perf.errors WHERE queryid IS NULL';
+my $calls = "SELECT sum(calls) FROM pool_perf.queries WHERE usename = 'hasty'";
+$times_out->ask("SET statement_timeout = '2 s'");
+$locker->ask('BEGIN; LOCK TABLE u');
+my ($errors_before, $calls_before) = (value($errors), value($calls));
+$_->send("SELECT id FROM u WHERE secret = 'sesame'") foreach $times_out, $cancelled;
+becomes("SELECT count(*) = 2 FROM pool_perf.alerts WHERE is_open AND pid IN ($times_out->{pid}, $cancelled->{pid})", 'two in parse analysis raise alerts');
+cancel($cancelled);
+like($times_out->answer, qr/57014$/, 'a timeout');
+becomes("SELECT count(*) = 2 FROM pool_perf.alerts WHERE NOT is_open AND outcome IS NOT NULL AND pid IN ($times_out->{pid}, $cancelled->{pid})", 'the alerts end with them');
+is( value(
+		qq{SELECT string_agg(concat_ws('|', a.pid = $times_out->{pid}, a.outcome, a.subject = 'pid ' || a.pid, a.queryid IS NULL, a.value = s.total_time, a.value >= 2000, a.value = s.before_time, s.outcome, s.sqlstate, s.queryid IS NULL, s.application_name, s.waits @> '[{"wait_event": "relation"}]', s.query), E'\n' ORDER BY a.outcome)
+		   FROM pool_perf.alerts AS a JOIN pool_perf.slow_queries AS s USING (pid) WHERE a.pid IN ($cancelled->{pid}, $times_out->{pid}) AND s.outcome <> 'ok'}),
+	join("\n",
+		'f|cancelled|t|t|t|' . value("SELECT value >= 2000 FROM pool_perf.alerts WHERE pid = $cancelled->{pid}") . '|t|cancelled|57014|t|cancelled|t|<no query id>',
+		't|timeout|t|t|t|t|t|timeout|57014|t|times out|t|<no query id>'),
+	'with their duration and outcome, as the slow queries have them');
+is(value($errors) - $errors_before, 2, 'each is one error');
+is(value($calls) - $calls_before, 0, 'and no call');
+$locker->ask('ROLLBACK');
+# what comes next is another statement
+$times_out->ask('SET statement_timeout = 0');
+$times_out->send('SELECT pg_sleep(1003) AS after_timeout');
+becomes("SELECT count(*) = 1 FROM pool_perf.alerts WHERE is_open AND queryid IS NOT NULL AND pid = $times_out->{pid}", 'the next statement has an alert of its own');
+cancel($times_out);
+# a commit that fails is none that ends in parse analysis
+$times_out->ask('CREATE TEMP TABLE d (k int UNIQUE DEFERRABLE INITIALLY DEFERRED)');
+like($times_out->ask('INSERT INTO d VALUES (1), (1)'), qr/23505$/, 'a deferred constraint fails');
+is(value("SELECT count(*), bool_and(queryid IS NOT NULL) FROM pool_perf.slow_queries WHERE pid = $times_out->{pid} AND query LIKE 'INSERT %' OR sqlstate = '23505'"), '1|t', 'its statement is recorded once');
+$_->close foreach $times_out, $cancelled;
+
+#
 # A prepared transaction as the root
 #
 
@@ -233,6 +294,86 @@ $portal->send('SELECT pg_sleep(1003)');
 becomes("SELECT query = 'SELECT pg_sleep(\$1)' FROM pool_perf.running_queries WHERE pid = $portal->{pid}", 'what runs beside a suspended portal does');
 cancel($portal);
 $_->ask('ROLLBACK') foreach $cursor, $portal;
+
+# Portals that wait for the client without Sync: the server calls the session active.
+# Those of hasty would be critical at once
+$locker = client();
+my $flushed = client(user => 'hasty');
+is($flushed->flushed_portal('SELECT k FROM generate_series(1, 1000) AS k', 2), '1,2 s', 'a portal suspended by its row limit');
+my $finished = client(user => 'hasty');
+is($finished->flushed_portal('SELECT 1 AS k', 0), '1 C', 'one that has got all of its rows');
+my $both = "pid IN ($flushed->{pid}, $finished->{pid})";
+becomes("SELECT count(*) = 2 FROM pg_stat_activity WHERE $both AND state = 'active' AND wait_event = 'ClientRead'", 'both wait for the client');
+looked();
+is(value("SELECT count(*) FROM pool_perf.running_queries WHERE $both"), 0, 'neither runs');
+is(value("SELECT count(*) FROM pool_perf.alerts WHERE $both AND is_open"), 0, 'nor raises an alert');
+$locker->ask('BEGIN; LOCK TABLE u');
+$flushed->messages('P', "other\0SELECT id FROM u\0" . pack('n', 0), 'H', '');
+becomes("SELECT queryid IS NULL AND query = 'SELECT id FROM u' AND wait_event_type = 'Lock' FROM pool_perf.running_queries WHERE pid = $flushed->{pid}",
+	'beside it another statement is in parse analysis');
+$locker->ask('ROLLBACK');
+$flushed->more(2);
+is($flushed->answer('s'), '3,4 s', 'the portal goes on');
+$flushed->messages('S', '');
+$flushed->answer;
+$finished->messages('S', '');
+$finished->answer;
+$flushed->flushed_portal('SELECT pg_sleep(CASE WHEN k > 1 THEN 1003 ELSE 0 END) FROM generate_series(1, 10) AS k', 1);
+$flushed->more(1);
+becomes("SELECT query LIKE 'SELECT pg_sleep(CASE %' AND queryid IS NOT NULL AND wait_event = 'PgSleep' FROM pool_perf.running_queries WHERE pid = $flushed->{pid}",
+	'one that goes on runs');
+value("SELECT pg_cancel_backend($flushed->{pid})");
+$flushed->messages('S', '');
+like($flushed->answer, qr/57014$/, 'until it is cancelled');
+$_->close foreach $flushed, $finished;
+
+#
+# Statements that are not measured are not taken for parse analysis
+#
+
+my @unmeasured = map { client(user => $_) } qw(untracked untracked no_utility no_utility);
+my $unmeasured_pids = join(', ', map { $_->{pid} } @unmeasured);
+$locker->ask('BEGIN; LOCK TABLE u');
+$unmeasured[0]->send("SELECT pg_sleep(1003), 'sesame'");
+$unmeasured[1]->send('SELECT id FROM u');
+$unmeasured[2]->send("DO 'BEGIN PERFORM pg_sleep(1003); END'");
+$unmeasured[3]->send('BEGIN; LOCK TABLE u IN ROW EXCLUSIVE MODE');
+becomes("SELECT count(wait_event) = 4 FROM pool_perf.running_queries WHERE pid IN ($unmeasured_pids)", 'four that are not measured');
+looked();
+is( value("SELECT string_agg(concat_ws('|', usename, query, coalesce(queryid, 0), wait_event, elapsed_time > 0, state), E'\n' ORDER BY usename, wait_event) FROM pool_perf.running_queries WHERE pid IN ($unmeasured_pids)"),
+	join("\n",
+		'no_utility|DO $1|0|PgSleep|t|active',
+		'no_utility|BEGIN; LOCK TABLE u IN ROW EXCLUSIVE MODE|0|relation|t|active',
+		'untracked|SELECT pg_sleep($1), $2|0|PgSleep|t|active',
+		'untracked|SELECT id FROM u|0|relation|t|active'),
+	'are shown');
+is(value("SELECT count(severity) FROM pool_perf.running_queries WHERE pid IN ($unmeasured_pids) AND usename = 'untracked'"), 0, 'without severity where nothing is measured');
+is(value("SELECT count(*) FROM pool_perf.alerts WHERE pid IN ($unmeasured_pids)"), 0, 'they raise no alert');
+cancel($unmeasured[2]);
+$unmeasured[2]->send('SELECT id FROM u');
+becomes("SELECT count(*) = 1 FROM pool_perf.alerts WHERE pid = $unmeasured[2]{pid} AND is_open", 'parse analysis does, where only utility statements are not measured');
+$locker->ask('ROLLBACK');
+$_->answer foreach @unmeasured[ 1, 2, 3 ];
+cancel($unmeasured[0]);
+$_->close foreach @unmeasured;
+
+my $known = client(user => 'hasty');
+$known->ask('SELECT 1');
+$node->append_conf('postgresql.conf', "pool_perf.enabled = off\n");
+$node->reload;
+ok($node->poll_query_until('postgres', 'SHOW pool_perf.enabled', 'off'), 'nothing is measured');
+my @off = ($known, client(user => 'hasty'));
+$_->send('SELECT pg_sleep(1003)') foreach @off;
+my $off_pids = join(', ', map { $_->{pid} } @off);
+becomes("SELECT count(*) = 2 AND count(severity) = 0 AND count(queryid) = 0 FROM pool_perf.running_queries WHERE pid IN ($off_pids) AND query = 'SELECT pg_sleep(\$1)'", 'what runs has no severity');
+$node->append_conf('postgresql.conf', "pool_perf.enabled = on\n");
+$node->reload;
+ok($node->poll_query_until('postgres', 'SHOW pool_perf.enabled', 'on'), 'it is again');
+cancel(@off);
+$_->send('SELECT pg_sleep(1003)') foreach @off;
+becomes("SELECT count(*) = 2 AND count(queryid) = 2 FROM pool_perf.running_queries WHERE pid IN ($off_pids) AND severity = 'critical'", 'now it has');
+cancel(@off);
+$_->close foreach @off;
 
 #
 # No looks, and then looks again; the worker is gone, and back
@@ -278,5 +419,5 @@ cancel($second);
 $first->ask('ROLLBACK');
 
 $node->stop;
-unlike(slurp_file($node->logfile), qr/PANIC|TRAP|terminated by signal|ERROR:(?!  canceling statement due to user request)/, 'nothing crashed or failed');
+unlike(slurp_file($node->logfile), qr/PANIC|TRAP|terminated by signal|ERROR:(?!  canceling statement due to|  duplicate key)/, 'nothing crashed or failed');
 done_testing();

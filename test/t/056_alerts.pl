@@ -63,6 +63,23 @@ sub begin
 	$session->query_until(qr/begins/, "\\echo begins\n$statement;\n");
 }
 
+# The worker connects to no database, so pg_stat_activity does not show it
+sub worker
+{
+	my $directory = abs_path($node->data_dir);
+
+	foreach my $cwd (glob('/proc/[0-9]*/cwd'))
+	{
+		my ($process) = $cwd =~ /(\d+)/;
+		next if (readlink($cwd) // '') ne $directory;
+		open(my $in, '<', "/proc/$process/cmdline") or next;
+		my $command = <$in> // '';
+		close($in);
+		return $process if $command =~ /pool_perf worker/;
+	}
+	return 0;
+}
+
 # ---- a statement that runs ------------------------------------------------------------
 
 my ($sleeper, $pid) = session('sleeper');
@@ -92,7 +109,7 @@ my $first_pid = $pid;
 # one that no look has seen while it ran
 configure("pool_perf.sample_interval = -1\n");
 $sleeper->query_safe("SET pool_perf.alert_min_duration = 0; SELECT 1, 2, 3, 4, 5 AS quick; SET pool_perf.alert_min_duration = '1h'");
-becomes(q{SELECT count(*) = 1 AND bool_and(NOT is_open AND outcome = 'ok' AND occurrences = 1 AND value < 200) FROM pool_perf.alerts
+becomes(q{SELECT count(*) = 1 AND bool_and(NOT is_open AND outcome = 'ok' AND occurrences = 1 AND value < 200 AND threshold = 0) FROM pool_perf.alerts
 	JOIN pool_perf.queries q USING (queryid) WHERE q.query LIKE '% AS quick'}, 'a statement that ended before anybody looked');
 configure("pool_perf.sample_interval = 50\n");
 
@@ -146,6 +163,25 @@ is( value(
 is(value(q{SELECT bool_and(length(evidence::text) < 4096 AND evidence::text !~ 'UPDATE|pg_sleep|SELECT') FROM pool_perf.alerts}), 't', 'which is small, and holds no text of a query');
 $holder->query_safe('COMMIT');
 ok($crowd->finish, 'they go on');
+
+# Two that wait for each other, for longer than somebody who waits for a third
+my @lovers = map { session("lover $_") } 1, 2;
+$_->query_safe("SET deadlock_timeout = '1h'; SET pool_perf.alert_min_duration = '1h'; SET pool_perf.critical_min_duration = '1h'") foreach @lovers[0, 2];
+$lovers[0]->query_safe('SELECT pg_advisory_lock(1)');
+$lovers[2]->query_safe('SELECT pg_advisory_lock(2)');
+begin($lovers[0], 'SELECT pg_advisory_lock(2)');
+begin($lovers[2], 'SELECT pg_advisory_lock(1)');
+becomes("SELECT count(*) = 2 FROM pool_perf.running_queries WHERE blocked_by IS NOT NULL AND pid IN ($lovers[1], $lovers[3])", 'two sessions wait for each other');
+# and who waits for a session that is idle
+$holder->query_safe('SELECT pg_advisory_lock(3)');
+my ($waiter, $waiter_pid) = session('waiter');
+begin($waiter, "SET pool_perf.alert_min_duration = '1h'; SET pool_perf.critical_min_duration = '1h'; SELECT pg_advisory_lock(3)");
+becomes("SELECT value >= 1500 AND message LIKE '1 sessions wait for pid $holder_pid (application holder), which is idle and holds an advisory lock of its session; the longest for %' AND remedy LIKE '%pg_advisory_unlock()' FROM pool_perf.alerts WHERE kind = 'blocked' AND subject = 'pid $holder_pid'",
+	'somebody waits for a session that is in no transaction');
+is(value("SELECT count(*) FROM pool_perf.alerts WHERE kind = 'blocked' AND subject <> 'pid $holder_pid'"), 0, 'and nobody is to blame for a deadlock');
+$holder->query_safe('SELECT pg_advisory_unlock_all()');
+value("SELECT pg_cancel_backend($lovers[1])");
+$_->quit foreach $lovers[0], $lovers[2], $waiter;
 configure("pool_perf.alert_cooldown = 0\npool_perf.blocked_min_duration = -1\n");
 becomes("SELECT bool_and(NOT is_open) FROM pool_perf.alerts WHERE kind = 'blocked'", 'and the alert closes, though its setting is off');
 configure("pool_perf.alert_cooldown = 1h\n");
@@ -171,6 +207,10 @@ sub fail_until
 }
 fail_until('failing', 'SELECT 1 / 0;', q{SELECT count(*) = 1 AND bool_and(is_open AND severity = 'critical' AND value BETWEEN 90 AND 100 AND threshold = 5 AND unit = 'percent') FROM pool_perf.alerts WHERE kind = 'error_rate'},
 	'error_rate');
+my $remedy = value(q{SELECT remedy FROM pool_perf.alerts WHERE kind = 'error_rate'});
+unlike($remedy, qr/failing/, 'whose remedy, to be pasted, has no name in it that others chose');
+$remedy =~ s/\*(.*);$/count(*) > 0 AND bool_and(datname = 'failing') FROM (SELECT *$1) e/;
+is(value($remedy), 't', 'but finds the errors of the database');
 $node->safe_psql('postgres', 'CREATE DATABASE normal');
 $node->safe_psql('normal', 'CREATE TABLE t (i int PRIMARY KEY); INSERT INTO t VALUES (1)');
 fail_until('normal', 'INSERT INTO t VALUES (1);', q{SELECT coalesce(bool_or(message LIKE '%without those that are normal%' AND value >= 5), false) AND
@@ -179,9 +219,32 @@ fail_until('normal', 'INSERT INTO t VALUES (1);', q{SELECT coalesce(bool_or(mess
 usleep(200_000);
 is(value(q{SELECT count(*) FROM pool_perf.alerts WHERE kind = 'error_rate'}), 1, 'but are normal');
 
+# Sessions whose names nobody has seen: while the worker stands still, they come and go, and others after them
+$node->safe_psql('postgres', 'CREATE DATABASE brief');
+my $brief = value(q{SELECT oid FROM pg_database WHERE datname = 'brief'});
+my $visit = PostgreSQL::Test::Utils::tempdir() . '/visit.sql';
+PostgreSQL::Test::Utils::append_to_file($visit, "SELECT 1;\n");
+for (1 .. $PostgreSQL::Test::Utils::timeout_default)
+{
+	my $stopped = worker();
+
+	kill('STOP', $stopped);
+	$node->psql('brief', join("\n", map { 'SELECT 1 / 0;' } 1 .. 30), on_error_stop => 0);
+	IPC::Run::run [ $node->installed_command('pgbench'), '-n', '-C', '-t', '140', '-f', $visit, $node->connstr('postgres') ], '>', \$out, '2>&1';
+	kill('CONT', $stopped);
+	last if value("SELECT count(*) FROM pool_perf.alerts WHERE kind = 'error_rate' AND remedy LIKE '%= $brief %'") == 1;
+	usleep(1_000_000);
+}
+is(value("SELECT is_open, subject, datname IS NULL FROM pool_perf.alerts WHERE kind = 'error_rate' AND remedy LIKE '%= $brief %'"), "t|database $brief|t",
+	'a database whose name is not known yet');
+my ($visitor) = session('visitor', 'brief');
+becomes("SELECT subject = 'database brief' AND datname = 'brief' AND message LIKE '% of database brief failed %' FROM pool_perf.alerts WHERE kind = 'error_rate' AND remedy LIKE '%= $brief %'",
+	'has it as soon as it is');
+$visitor->quit;
+
 # ---- what people do ----------------------------------------------------------------------------
 
-my $id = value(q{SELECT alert_id FROM pool_perf.alerts WHERE kind = 'error_rate'});
+my $id = value(q{SELECT alert_id FROM pool_perf.alerts WHERE kind = 'error_rate' AND subject = 'database failing'});
 value('CREATE ROLE keeper LOGIN; GRANT pg_monitor TO keeper; GRANT EXECUTE ON FUNCTION pool_perf.acknowledge_alert(bigint) TO keeper; CREATE ROLE nobody LOGIN');
 sub as
 {
@@ -223,7 +286,13 @@ foreach my $bad ([ q{'nonsense', NULL, '1 h'}, 'there is no kind of alert "nonse
 	my ($rc, $stdout, $stderr) = $node->psql('postgres', "SELECT pool_perf.add_silence($bad->[0])");
 	like($stderr, qr/ERROR:  \Q$bad->[1]\E/, "add_silence: $bad->[1]");
 }
-value(q{SELECT count(pool_perf.add_silence(NULL, 'x%', '1 s')) FROM generate_series(1, 100)});
+value(q{SELECT count(pool_perf.add_silence(NULL, 'x%', '1 ms')), count(pool_perf.add_silence(NULL, 'y%', '1 ms')) FROM generate_series(1, 50)});
+becomes(q{SELECT count(*) = 100 AND max(expires_at) < clock_timestamp() FROM pool_perf.silences}, 'silences that are over can be seen');
+my $oldest = value(q{SELECT silence_id FROM pool_perf.silences ORDER BY expires_at, silence_id LIMIT 1});
+value(q{SELECT pool_perf.add_silence(NULL, 'z%', '1 h')});
+is(value(qq{SELECT count(*), count(*) FILTER (WHERE subject_pattern = 'z%'), count(*) FILTER (WHERE silence_id = $oldest) FROM pool_perf.silences}), '100|1|0',
+	'until their place is needed, that of the oldest first');
+value(q{SELECT count(pool_perf.add_silence(NULL, 'x%', '1 h')) FROM generate_series(1, 99)});
 my ($rc, $stdout, $stderr) = $node->psql('postgres', q{SELECT pool_perf.add_silence(NULL, NULL, '1 h')});
 like($stderr, qr/ERROR:  there are 100 silences already/, 'silences are bounded');
 value('SELECT count(pool_perf.drop_silence(silence_id)) FROM pool_perf.silences');
@@ -244,22 +313,6 @@ unlike($log, qr/LOG:  alert [^\n]*quick/, 'log: no line for what ended before it
 # of a worker that is killed nothing is lost, and nothing is told again
 my $rows = q{SELECT alert_id, kind, severity, subject, datname, queryid, pid, unit, opened_at, acknowledged_at, acknowledged_by, evidence FROM pool_perf.alerts WHERE kind <> 'idle_in_transaction' ORDER BY 1};
 my $before = value($rows);
-# the worker connects to no database, so pg_stat_activity does not show it
-sub worker
-{
-	my $directory = abs_path($node->data_dir);
-
-	foreach my $cwd (glob('/proc/[0-9]*/cwd'))
-	{
-		my ($process) = $cwd =~ /(\d+)/;
-		next if (readlink($cwd) // '') ne $directory;
-		open(my $in, '<', "/proc/$process/cmdline") or next;
-		my $command = <$in> // '';
-		close($in);
-		return $process if $command =~ /pool_perf worker/;
-	}
-	return 0;
-}
 my $old = worker();
 $since = -s $node->logfile;
 kill('TERM', $old);

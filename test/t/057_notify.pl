@@ -85,6 +85,14 @@ becomes(q{SELECT count(*) = 1 AND bool_and(NOT is_open) FROM pool_perf.alerts}, 
 is(value(q{SELECT entries, dropped FROM pool_perf.memory WHERE component = 'notifications'}), '0|0', 'nothing is sent where nobody wants it');
 is(value(q{SELECT status, message FROM pool_perf.health WHERE check_name = 'notify'}), 'ok|pool_perf.notify_database is empty: alerts are not sent', 'which is in order');
 
+# What is no client raises none, even if it has gone before anybody looks
+configure("pool_perf.sample_interval = -1\n");
+$node->safe_psql('postgres', "SET pool_perf.alert_min_duration = 0;\nSELECT 1, 2 AS walsender;", replication => 'database');
+raise(1);
+becomes(q{SELECT count(*) >= 2 FROM pool_perf.alerts}, 'a client that has gone');
+is(value(q{SELECT count(*) FROM pool_perf.alerts a JOIN pool_perf.queries q USING (queryid) WHERE q.query LIKE '%walsender'}), 0, 'but no walsender');
+configure("pool_perf.sample_interval = 50\n");
+
 # ---- a client that listens ------------------------------------------------------------
 
 configure("pool_perf.notify_database = 'listening'\n");
