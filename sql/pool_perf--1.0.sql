@@ -1134,7 +1134,7 @@ COMMENT ON COLUMN pool_perf.info.sampled_worker_percent IS
 COMMENT ON COLUMN pool_perf.info.log_lines_suppressed IS
 'Lines about slow executions that pool_perf.log_rate and pool_perf.log_rate_total held back.';
 COMMENT ON COLUMN pool_perf.info.slow_query_errors IS
-'Texts, parameters, plans and log lines of slow executions that could not be made because of an error.';
+'Texts, parameters, plans and log lines of slow executions that could not be made because of an error, or because a catalogue was locked.';
 COMMENT ON COLUMN pool_perf.info.extension_version IS
 'Version of the SQL objects in this database.';
 
@@ -1277,7 +1277,7 @@ COMMENT ON COLUMN pool_perf.alerts.alert_id IS
 COMMENT ON COLUMN pool_perf.alerts.kind IS
 'What it is about: slow_query, blocked, idle_in_transaction, long_transaction, error_rate or data_loss.';
 COMMENT ON COLUMN pool_perf.alerts.severity IS
-'warning or critical: the worst that it has been.';
+'warning or critical: the worst that it has been since it was opened or reopened.';
 COMMENT ON COLUMN pool_perf.alerts.is_open IS
 'Does it hold? It closes when it has been gone for pool_perf.alert_cooldown, slow_query when the statement ends.';
 COMMENT ON COLUMN pool_perf.alerts.subject IS

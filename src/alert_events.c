@@ -3,7 +3,8 @@
  *	  How alerts begin, go on and end, and who is told.
  *
  * In the worker alone.  What is told is a line in the server log, at most
- * LOG_RATE of them a minute, and a notification.
+ * LOG_RATE of them a minute, and a notification.  What is told of statements
+ * that had ended when they were seen leaves lines for what goes on.
  */
 #include "postgres.h"
 
@@ -17,6 +18,7 @@
 
 /* lines a minute; what is held back is named in the next one */
 #define LOG_RATE	60
+#define ENDED_LOG_RATE	30		/* of these about statements that have ended */
 
 /* turns after which a statement that nobody has reported has ended */
 #define MAX_MISSED	2
@@ -25,39 +27,43 @@
 
 /* May another line go to the log?  How many could not since the last one. */
 static bool
-may_log(TimestampTz now, int *suppressed)
+may_log(const PpAlert *alert, TimestampTz now, int *suppressed)
 {
 	static TimestampTz minute = 0;
 	static int	lines = 0;
+	static int	ended_lines = 0;
 	static int	held_back = 0;
+	bool		ended = alert->latest.statement && alert->latest.ended;
 
 	if (now - minute >= USECS_PER_MINUTE || now < minute)
 	{
 		minute = now;
 		lines = 0;
+		ended_lines = 0;
 	}
-	if (lines >= LOG_RATE)
+	if (lines >= LOG_RATE || (ended && ended_lines >= ENDED_LOG_RATE))
 	{
 		held_back++;
 		return false;
 	}
 	lines++;
+	ended_lines += ended;
 	*suppressed = held_back;
 	held_back = 0;
 	return true;
 }
 
+/* An alert that has no line about its beginning has none about its end. */
 static void
-log_event(const PpAlert *alert, PpAlertEvent event, TimestampTz now)
+log_event(PpAlert *alert, PpAlertEvent event, TimestampTz now)
 {
 	const PpAlertReport *latest = &alert->latest;
 	int			suppressed;
 
-	/* such a statement has, or will have, a line of its own */
-	if (latest->statement && latest->ended)
+	if ((event == PP_ALERT_CLOSED && !alert->logged) ||
+		!may_log(alert, now, &suppressed))
 		return;
-	if (!may_log(now, &suppressed))
-		return;
+	alert->logged = event != PP_ALERT_CLOSED;
 	ereport(LOG,
 			(errmsg("alert %lld %s, %s, %s: %s", (long long) alert->alert_id,
 					pp_alert_event_name(event),
@@ -85,13 +91,14 @@ is_news(const PpAlert *alert, PpAlertEvent event, TimestampTz now)
 		case PP_ALERT_NOTHING:
 			return false;
 		case PP_ALERT_OPENED:
-		case PP_ALERT_ESCALATED:
 			return true;
 		case PP_ALERT_REOPENED:
+		case PP_ALERT_ESCALATED:
 			/* what comes and goes is told of from time to time */
-			return alert->acknowledged_at == 0 &&
-				now - alert->announced_at >=
-				pp_alert_cooldown * USECS_PER_SEC;
+			return alert->severity > alert->told_severity ||
+				(alert->acknowledged_at == 0 &&
+				 now - alert->announced_at >=
+				 pp_alert_cooldown * USECS_PER_SEC);
 		case PP_ALERT_CLOSED:
 			return alert->announced;
 	}
@@ -108,6 +115,7 @@ announce(PpAlert *alert, PpAlertEvent event, TimestampTz now)
 	pp_notify_put(alert, event, now);
 	alert->announced = event != PP_ALERT_CLOSED;
 	alert->announced_at = now;
+	alert->told_severity = alert->severity;
 	return true;
 }
 

@@ -86,9 +86,12 @@ alert_makes_sense(const PpAlert *alert)
 		alert->evidence_length < PP_ALERT_EVIDENCE &&
 		alert->severity >= PP_SEVERITY_INFO &&
 		alert->severity <= PP_SEVERITY_CRITICAL &&
+		alert->told_severity >= PP_SEVERITY_INFO &&
+		alert->told_severity <= PP_SEVERITY_CRITICAL &&
 		latest->outcome >= PP_NO_OUTCOME &&
 		latest->outcome <= PP_OUTCOME_TERMINATED &&
 		is_bool(&alert->is_open) && is_bool(&alert->announced) &&
+		is_bool(&alert->logged) &&
 		is_bool(&latest->statement) && is_bool(&latest->ended) &&
 		IS_VALID_TIMESTAMP(alert->opened_at) &&
 		IS_VALID_TIMESTAMP(alert->last_seen) &&

@@ -169,20 +169,21 @@ refresh(PpAlert *alert, const PpAlertReport *report, TimestampTz now)
 {
 	PpAlertEvent event = PP_ALERT_NOTHING;
 	bool		counted = is_counted(alert, report);
+	bool		reopens = !alert->is_open;
 
 	if (is_better(report, alert))
 		set_latest(alert, report);
-	if (!alert->is_open)
+	if (reopens)
 	{
 		event = PP_ALERT_REOPENED;
 		alert->announced = false;
+		alert->logged = false;
 	}
-	if (report->severity > alert->severity)
-	{
-		event = event == PP_ALERT_NOTHING ? PP_ALERT_ESCALATED : event;
+	else if (report->severity > alert->severity)
+		event = PP_ALERT_ESCALATED;
+	if (event != PP_ALERT_NOTHING)
 		alert->severity = report->severity;
-	}
-	if (report->statement ? !counted : event == PP_ALERT_REOPENED)
+	if (report->statement ? !counted : reopens)
 		alert->occurrences++;
 	alert->is_open = true;
 	alert->last_seen = now;

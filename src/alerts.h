@@ -54,9 +54,11 @@ typedef struct PpAlert
 	PpAlertReport latest;		/* of a statement: the longest one */
 	bool		is_open;
 	bool		announced;		/* since it was opened or reopened */
+	bool		logged;			/* likewise, and by a line in the log */
 	int			missed;			/* turns without a report */
 	int			evidence_length;
-	PpSeverity	severity;		/* worst since it was opened */
+	PpSeverity	severity;		/* worst since it was opened or reopened */
+	PpSeverity	told_severity;	/* when it was announced last */
 	TimestampTz opened_at;
 	TimestampTz last_seen;
 	TimestampTz closed_at;		/* 0: never yet; kept while it is open again */

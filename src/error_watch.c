@@ -67,6 +67,7 @@ static MemoryContextCallback reset_callback =
 static bool reset_registered = false;
 static bool exit_registered = false;
 static bool copying = false;
+static bool paused = false;		/* errors are pool_perf's own */
 static MemoryContext copy_context;
 static PpErrorNote note;
 
@@ -225,13 +226,20 @@ see_report(void *arg)
 	int			sqlstate = geterrcode();
 
 	/* NOTICE and less, and GET DIAGNOSTICS, have none */
-	if (sqlstate == 0 || CritSectionCount > 0)
+	if (sqlstate == 0 || paused || CritSectionCount > 0)
 		return;
 	if (!reset_registered)
 		MemoryContextRegisterResetCallback(ErrorContext, &reset_callback);
 	reset_registered = true;
 	if (pp_tracked_nesting >= 0)
 		look_at_report(sqlstate);
+}
+
+/* Errors from now on are not the statement's; or they are again. */
+void
+pp_error_watch_pause(bool pause)
+{
+	paused = pause;
 }
 
 /* ---- counting -------------------------------------------------------------------- */

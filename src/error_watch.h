@@ -9,6 +9,7 @@
 
 extern void pp_error_watch_init(void);
 extern void pp_error_watch(void);
+extern void pp_error_watch_pause(bool pause);
 extern void pp_error_settle(void);
 extern void pp_error_forget(void);
 extern void pp_error_failed_call(Oid dbid);

@@ -312,7 +312,7 @@ check_slow_queries(const PpHealthCheck *check, PpHealthResult *result)
 
 	pp_alerts_kind_counters("slow_query", PP_HEALTH_WINDOW, &counters);
 	set_value(check, result, (double) counters.alerts);
-	SAY("%d queries took too long within the last 5 minutes, the longest %.0f ms; %d do now",
+	SAY("%d queries took too long within the last 5 minutes, up to %.0f ms the last time; %d do now",
 		counters.alerts, counters.max_value, counters.open);
 	if (result->status != PP_STATUS_OK)
 		ADVISE("SELECT * FROM pool_perf.slow_queries ORDER BY total_time DESC;");

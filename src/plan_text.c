@@ -5,8 +5,9 @@
  * EXPLAIN shows every constant of a statement.  Without literals, each string
  * becomes PP_PLAN_VALUE, wherever it stands, and so does each number but those
  * that the planner or the executor has put there: costs, rows, widths, and
- * what the labels below say.  A line with a label that is not known is an
- * expression.  Names are kept: outside of quotes a digit in a name is no
+ * what the labels below say.  What a label says that is not known, such as
+ * those of foreign data wrappers, is hidden, with the lines that follow it until
+ * one is known again: it is any text, which may have several.  Names are kept: outside of quotes a digit in a name is no
  * number, and inside of double quotes nothing is a string.
  *
  * No state, no locks; scratch memory is the caller's.
@@ -19,13 +20,27 @@
 #include "normalize.h"
 #include "plan_text.h"
 
-/* beginnings of labels whose numbers are not the statement's */
+/* labels whose numbers are not the statement's */
 static const char *const numeric_labels[] = {
 	"Batches", "Buckets", "Buffers", "Conflicting Tuples", "Disabled",
-	"Estimates", "Full-sort Groups", "Heap Blocks", "Heap Fetches", "Hits",
-	"I/O", "Index Searches", "Planned Partitions", "Pre-sorted Groups",
-	"Prefetch", "Rows Removed by", "Sort Method", "Storage",
-	"Subplans Removed", "Tuples", "WAL", "Worker", NULL
+	"Estimates", "Foreign File Size", "Full-sort Groups", "Heap Blocks",
+	"Heap Fetches", "Hits", "I/O", "I/O Timings", "Index Searches",
+	"Planned Partitions", "Pre-sorted Groups", "Prefetch",
+	"Rows Removed by Conflict Filter", "Rows Removed by Filter",
+	"Rows Removed by Index Recheck", "Rows Removed by Join Filter",
+	"Sort Method", "Storage", "Subplans Removed", "Tuples", "Tuples Inserted",
+	"WAL", "Workers Launched", "Workers Planned", NULL
+};
+
+/* labels of expressions and of words of the server's */
+static const char *const expression_labels[] = {
+	"Cache Key", "Cache Mode", "Conflict Filter", "Conflict Resolution",
+	"Filter", "Function Call", "Group Key", "Hash Cond", "Hash Key",
+	"Index Cond", "Inner Unique", "Join Filter", "Merge Cond",
+	"One-Time Filter", "Order By", "Output", "Params Evaluated",
+	"Presorted Key", "Recheck Cond", "Relations", "Repeatable Seed",
+	"Replaces", "Run Condition", "Sampling", "Single Copy", "Sort Key",
+	"TID Cond", "Table Function Call", "Window", NULL
 };
 
 /* lines that hold nothing but names, which are not quoted */
@@ -37,7 +52,8 @@ typedef enum PpPlanLine
 {
 	PP_LINE_EXPRESSION,
 	PP_LINE_NUMBERS,			/* numbers are kept */
-	PP_LINE_NAMES				/* everything is */
+	PP_LINE_NAMES,				/* everything is */
+	PP_LINE_UNKNOWN				/* nothing is but a label */
 } PpPlanLine;
 
 typedef struct PpPlanWriter
@@ -53,6 +69,15 @@ begins_with_any(const char *line, const char *const *words)
 {
 	for (; *words != NULL; words++)
 		if (strncmp(line, *words, strlen(*words)) == 0)
+			return true;
+	return false;
+}
+
+static bool
+is_label_of(const char *line, int length, const char *const *labels)
+{
+	for (; *labels != NULL; labels++)
+		if (strlen(*labels) == length && strncmp(line, *labels, length) == 0)
 			return true;
 	return false;
 }
@@ -76,22 +101,26 @@ line_kind(const char *line)
 	const char *p = line + strspn(line, " ");
 	const char *end;
 	const char *cost;
+	int			length;
 
 	if (strncmp(p, "->", 2) == 0)
 		p += 2 + strspn(p + 2, " ");
 	end = p + strcspn(p, "\n");
+	if (begins_with_any(p, name_lines))
+		return PP_LINE_NAMES;
 	/* a label ends at a colon, before anything that makes an expression */
-	if (p[strcspn(p, ":('\"\n")] == ':')
+	length = strcspn(p, ":('\"\n");
+	if (p[length] == ':')
 	{
-		if (begins_with_any(p, numeric_labels))
+		if (is_label_of(p, length, numeric_labels) ||
+			(strncmp(p, "Worker ", 7) == 0 &&
+			 strspn(p + 7, "0123456789") == length - 7))
 			return PP_LINE_NUMBERS;
-		return begins_with_any(p, name_lines) ? PP_LINE_NAMES :
-			PP_LINE_EXPRESSION;
+		return is_label_of(p, length, expression_labels) ?
+			PP_LINE_EXPRESSION : PP_LINE_UNKNOWN;
 	}
 	cost = strstr(p, "  (cost=");
-	if (cost != NULL && cost < end)
-		return PP_LINE_NUMBERS;
-	return begins_with_any(p, name_lines) ? PP_LINE_NAMES : PP_LINE_EXPRESSION;
+	return cost != NULL && cost < end ? PP_LINE_NUMBERS : PP_LINE_UNKNOWN;
 }
 
 /* Appends as much as there is room for. */
@@ -214,6 +243,22 @@ finish(PpPlanWriter *writer)
 	return writer->length;
 }
 
+/* Writes the label of the unknown line at p; behind the line. */
+static const char *
+write_unknown(PpPlanWriter *writer, const char *p)
+{
+	int			length = strcspn(p, "\n");
+	const char *colon = memchr(p, ':', length);
+
+	if (colon != NULL)
+	{
+		write_piece(writer, p, colon - p);
+		write_piece(writer, ": ", 2);
+	}
+	write_piece(writer, PP_PLAN_VALUE, strlen(PP_PLAN_VALUE));
+	return p + length;
+}
+
 /*
  * Writes the plan without literals, in at most size bytes, not terminated; how
  * many.  A plan that does not read as one is hidden.
@@ -223,11 +268,22 @@ pp_plan_mask(const char *plan, char *out, int size)
 {
 	PpPlanWriter writer = {out, 0, size, false};
 	const char *p = plan;
+	bool		unknown = false;
 
 	while (*p != '\0' && !writer.cut)
 	{
 		PpPlanLine	kind = line_kind(p);
+		bool		follows = unknown;
 
+		unknown = kind == PP_LINE_UNKNOWN;
+		if (unknown && follows)
+		{
+			p += strcspn(p, "\n");
+			p += *p == '\n';
+			continue;
+		}
+		if (unknown)
+			p = write_unknown(&writer, p);
 		if (kind == PP_LINE_NAMES)
 		{
 			int			length = strcspn(p, "\n");

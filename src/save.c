@@ -41,7 +41,7 @@
 #define SAVE_MAGIC		"pooLperF"
 
 /* changes with the format, and with the meaning of any number in it */
-#define SAVE_VERSION	2
+#define SAVE_VERSION	3
 
 /* what comes before a row, and after the last one */
 #define A_ROW			1

@@ -10,8 +10,12 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
+#include "miscadmin.h"
 #include "port/atomics.h"
+#include "replication/walsender.h"
 #include "storage/shmem.h"
+#include "utils/guc.h"
 #include "utils/timestamp.h"
 
 #include "alerts.h"
@@ -56,6 +60,29 @@ uint64
 pp_slow_line_errors(void)
 {
 	return pg_atomic_read_u64(&shared->errors);
+}
+
+/*
+ * Does the server log it itself, for its duration or as one of a sample?
+ * Where it is yet to draw lots, it is taken for one that is not drawn.
+ */
+bool
+pp_slow_line_is_servers(const PpExecution *e)
+{
+	int64		ms;
+
+	if (e->level > 0 || e->statement.parts & PP_PART_FAILED ||
+		!(MyBackendType == B_BACKEND || am_walsender))
+		return false;
+	if (xact_is_sampled)
+		return true;
+	/* it takes the time since the message */
+	ms = pp_since_message(e->kind == PP_KIND_QUERY && e->ran ? e->stopped :
+						  pp_clock_now(), e->statement.message_at) / 1000000;
+	if (log_min_duration_statement >= 0 && ms >= log_min_duration_statement)
+		return true;
+	return log_min_duration_sample >= 0 && ms >= log_min_duration_sample &&
+		log_statement_sample_rate >= 1;
 }
 
 static void

@@ -5,6 +5,7 @@
 #ifndef PP_SLOW_LINE_H
 #define PP_SLOW_LINE_H
 
+#include "execution.h"
 #include "slow_queries.h"
 
 typedef struct PpSlowLine
@@ -20,6 +21,7 @@ typedef struct PpSlowLine
 extern Size pp_slow_line_shmem_size(void);
 extern void pp_slow_line_shmem_init(void);
 
+extern bool pp_slow_line_is_servers(const PpExecution *e);
 extern void pp_slow_line_write(const PpSlowLine *line);
 extern void pp_slow_line_count_error(void);
 extern uint64 pp_slow_line_errors(void);

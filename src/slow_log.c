@@ -8,10 +8,10 @@
  *
  * All of this runs in the client's own process, at the end of its statement or
  * in the callback of its abort.  What may raise (texts, plans, log lines) does
- * so behind attempt(): the client sees nothing of it, and it is counted.  In
- * the callback of an abort no catalogue is looked at.  Scratch memory is a
- * context of our own, which is emptied at the end; no lock is held over any of
- * it.
+ * so behind attempt() and attempt_reading(): the client sees nothing of it, and
+ * it is counted.  In the callback of an abort no catalogue is looked at.
+ * Scratch memory is a context of our own, which is emptied at the end; no lock
+ * is held over any of it.
  */
 #include "postgres.h"
 
@@ -21,9 +21,7 @@
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "nodes/params.h"
-#include "pgstat.h"
 #include "replication/walsender.h"
-#include "storage/bufmgr.h"
 #include "storage/ipc.h"
 #include "storage/lwlock.h"
 #include "storage/proc.h"
@@ -68,69 +66,97 @@ static PpEarlyPlan early_plan;
 static MemoryContext scratch;
 static bool busy;
 
+/* ms: a lock that cannot be had at once is not worth a plan */
+#define CATALOG_LOCK_TIME	10
+
 /* ---- what may raise -------------------------------------------------------------- */
 
-/* What an error of ours has left behind; the transaction goes on. */
 static void
-clean_up(void)
+make_scratch(void)
 {
-	LWLockReleaseAll();
-	pgstat_report_wait_end();
-	UnlockBuffers();
-	LockErrorCleanup();
-	FlushErrorState();
+	if (scratch == NULL)
+		scratch = AllocSetContextCreate(TopMemoryContext,
+										"pool_perf slow log",
+										ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(scratch);
 }
 
 /*
- * Calls the function in scratch memory, with interrupts held off.  False if it
- * raised an error, which nobody sees.
+ * Calls the function, which uses memory and the log alone, in scratch memory
+ * and with interrupts held off.  False if it raised an error, which nobody
+ * sees.
  */
 static bool
 attempt(void (*work) (PpSlowCall *call), PpSlowCall *call)
 {
 	MemoryContext caller = CurrentMemoryContext;
-	ResourceOwner callers_owner = CurrentResourceOwner;
 	uint32		interrupts = InterruptHoldoffCount;
-	uint32		cancels = QueryCancelHoldoffCount;
-	ResourceOwner volatile owner = NULL;
 	volatile bool done = false;
 
 	HOLD_INTERRUPTS();
+	pp_error_watch_pause(true);
 	PG_TRY();
 	{
-		if (scratch == NULL)
-			scratch = AllocSetContextCreate(TopMemoryContext,
-											"pool_perf slow log",
-											ALLOCSET_DEFAULT_SIZES);
-		MemoryContextSwitchTo(scratch);
-		if (call->queryDesc != NULL)
-		{
-			owner = ResourceOwnerCreate(callers_owner, "pool_perf slow log");
-			CurrentResourceOwner = owner;
-		}
+		make_scratch();
 		work(call);
 		done = true;
 	}
 	PG_CATCH();
 	{
-		clean_up();
+		LWLockReleaseAll();
+		FlushErrorState();
 		pp_slow_line_count_error();
 	}
 	PG_END_TRY();
-
-	CurrentResourceOwner = callers_owner;
-	if (owner != NULL)
-	{
-		ResourceOwnerRelease(owner, RESOURCE_RELEASE_BEFORE_LOCKS, false,
-							 false);
-		ResourceOwnerRelease(owner, RESOURCE_RELEASE_LOCKS, false, false);
-		ResourceOwnerRelease(owner, RESOURCE_RELEASE_AFTER_LOCKS, false,
-							 false);
-		ResourceOwnerDelete(owner);
-	}
+	pp_error_watch_pause(false);
 	MemoryContextSwitchTo(caller);
 	InterruptHoldoffCount = interrupts;
-	QueryCancelHoldoffCount = cancels;
+	return done;
+}
+
+/*
+ * The same for a function that reads catalogues: in a subtransaction, which
+ * cleans up whatever an error leaves behind, and without waiting for a lock for
+ * longer than CATALOG_LOCK_TIME.  A cancel that comes meanwhile is kept for the
+ * statement.
+ */
+static bool
+attempt_reading(void (*work) (PpSlowCall *call), PpSlowCall *call)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	ResourceOwner callers_owner = CurrentResourceOwner;
+	int			lock_timeout = LockTimeout;
+	volatile bool done = false;
+	volatile bool cancelled = false;
+
+	if (!IsTransactionState() || IsInParallelMode())
+		return false;
+
+	pp_error_watch_pause(true);
+	LockTimeout = CATALOG_LOCK_TIME;
+	BeginInternalSubTransaction(NULL);
+	PG_TRY();
+	{
+		make_scratch();
+		work(call);
+		ReleaseCurrentSubTransaction();
+		done = true;
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(caller);
+		cancelled = geterrcode() == ERRCODE_QUERY_CANCELED;
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		pp_slow_line_count_error();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(caller);
+	CurrentResourceOwner = callers_owner;
+	LockTimeout = lock_timeout;
+	pp_error_watch_pause(false);
+	if (cancelled)
+		InterruptPending = QueryCancelPending = true;
 	return done;
 }
 
@@ -380,7 +406,7 @@ take_plan(PpSlowCall *call)
 	PpSlowQuery *query = &call->query;
 
 	if (call->queryDesc != NULL && pp_log_plan && IsTransactionState() &&
-		attempt(make_plan, call))
+		attempt_reading(make_plan, call))
 	{
 		if (e->armed)
 			fill_in_plan(call, texts.plan, query->plan_length, true);
@@ -422,7 +448,7 @@ pp_slow_log_started(PpExecution *e, QueryDesc *queryDesc)
 	if (early_plan.of != e || busy)
 		return;
 	busy = true;
-	if (attempt(make_plan, &call))
+	if (attempt_reading(make_plan, &call))
 	{
 		early_plan.length = call.query.plan_length;
 		memcpy(early_plan.plan, texts.plan, early_plan.length);
@@ -433,22 +459,6 @@ pp_slow_log_started(PpExecution *e, QueryDesc *queryDesc)
 }
 
 /* ---- the end of an execution --------------------------------------------------------- */
-
-/* Does the server log it itself, by log_min_duration_statement? */
-static bool
-is_logged_by_core(const PpExecution *e)
-{
-	int64		time;
-
-	if (log_min_duration_statement < 0 || e->level > 0 ||
-		e->statement.parts & PP_PART_FAILED ||
-		!(MyBackendType == B_BACKEND || am_walsender))
-		return false;
-	/* it takes the time since the message */
-	time = pp_since_message(e->kind == PP_KIND_QUERY && e->ran ? e->stopped :
-							pp_clock_now(), e->statement.message_at);
-	return time / 1000000 >= log_min_duration_statement;
-}
 
 static void
 record(PpSlowCall *call)
@@ -461,7 +471,7 @@ record(PpSlowCall *call)
 	attempt(make_query_text, call);
 	if (pp_log_parameters && call->queryDesc != NULL &&
 		call->queryDesc->params != NULL && IsTransactionState())
-		attempt(make_parameters, call);
+		attempt_reading(make_parameters, call);
 	take_plan(call);
 	pp_slow_queries_append(query, &texts);
 	if (pp_log_plan && e->kind <= PP_KIND_QUERY)
@@ -471,7 +481,7 @@ record(PpSlowCall *call)
 	if (pp_thresholds.min_duration[PP_SEVERITY_INFO] >= 0 &&
 		pp_slow_query_time(query) / 1e6 >=
 		pp_thresholds.min_duration[PP_SEVERITY_INFO] &&
-		!is_logged_by_core(e))
+		!pp_slow_line_is_servers(e))
 		attempt(write_line, call);
 }
 

@@ -2,7 +2,8 @@
  * slow_queries.c
  *	  The last slow executions, in shared memory.
  *
- * A fixed number of places, the last fifth of them for critical executions.
+ * A fixed number of places.  The last fifth is reserved for critical executions,
+ * which may have the others as well.
  * Backends write them without a lock: whoever makes a place's change count odd
  * by compare-and-swap has the place until he makes it even again.  Nothing
  * between the two can wait, fail or end the process.  Readers copy a place and
@@ -70,9 +71,8 @@ typedef struct PpPlaceScan
 {
 	int			own;			/* places that the query has */
 	PpSeenPlace own_oldest;
-	PpSeenPlace oldest;			/* of those from first to end; empty ones
-								 * first */
-	int			first;
+	PpSeenPlace oldest;			/* of those before end; empty ones first, the
+								 * last of them */
 	int			end;
 } PpPlaceScan;
 
@@ -157,7 +157,8 @@ scan_places(int64 queryid, PpPlaceScan *scan)
 	scan->own = 0;
 	scan->own_oldest.place = -1;
 	scan->oldest.place = -1;
-	for (int i = 0; i < pp_slow_query_history; i++)
+	/* backwards: who may have a reserved place takes it before another one */
+	for (int i = pp_slow_query_history - 1; i >= 0; i--)
 	{
 		PpSharedPlace *place = &shared->places[i];
 		PpSeenPlace seen = {.place = i};
@@ -172,7 +173,7 @@ scan_places(int64 queryid, PpPlaceScan *scan)
 			continue;
 		if (own)
 			take_older(&scan->own_oldest, &seen);
-		if (i >= scan->first && i < scan->end)
+		if (i < scan->end)
 			take_older(&scan->oldest, &seen);
 	}
 }
@@ -203,7 +204,6 @@ claim_place(const PpSlowQuery *query, PpPlaceScan *scan, PpSeenPlace *claimed)
 	bool		critical = query->severity == PP_SEVERITY_CRITICAL;
 	int			others = pp_slow_query_history - critical_places();
 
-	scan->first = critical ? others : 0;
 	scan->end = critical ? pp_slow_query_history : others;
 	for (int i = 0; i < CLAIM_TRIES; i++)
 	{
@@ -211,8 +211,10 @@ claim_place(const PpSlowQuery *query, PpPlaceScan *scan, PpSeenPlace *claimed)
 		*claimed = scan->oldest;
 		if (scan->own >= PP_PLACES_PER_QUERY && scan->own_oldest.place >= 0)
 		{
-			if (scan->own_oldest.place >= scan->first &&
-				scan->own_oldest.place < scan->end)
+			/* one that others cannot push out is better than its own */
+			bool		reserved = claimed->place >= others && claimed->id == 0;
+
+			if (!reserved && scan->own_oldest.place < scan->end)
 				*claimed = scan->own_oldest;
 			else
 				evict_place(&scan->own_oldest);

@@ -205,11 +205,16 @@ put_slow_query(ReturnSetInfo *rsinfo, PpSlowQuery *query,
 	pp_put(&c, Int64GetDatum(query->shared_blks_read));
 	pp_put(&c, Int64GetDatum(query->temp_blks_written));
 	pp_put(&c, Int64GetDatum(query->wal_bytes));
-	put_waits(&c, &query->seen);
 	if (may_see)
+	{
+		put_waits(&c, &query->seen);
 		put_blockers(&c, &query->seen);
+	}
 	else
+	{
 		pp_put_null(&c);
+		pp_put_null(&c);
+	}
 	pp_put_row(rsinfo, &c);
 }
 

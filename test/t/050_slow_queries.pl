@@ -90,10 +90,17 @@ slow(join('', map { different($_) } 1 .. 90));
 is(value('SELECT severity, count(*) FROM pool_perf.slow_queries GROUP BY 1 ORDER BY 1'), "critical|5\ninfo|80", 'others do not push out critical ones');
 slow(join('', map { different($_) } 1 .. 30), 'critical');
 is(value('SELECT severity, count(*) FROM pool_perf.slow_queries GROUP BY 1 ORDER BY 1'),
-	"critical|20\ninfo|80", 'a fifth of the places is for critical ones');
-is(value('SELECT count(DISTINCT query) FROM pool_perf.slow_queries WHERE severity = $$critical$$'), 20, 'the last twenty of them');
+	"critical|30\ninfo|70", 'critical ones may have other places too');
+is(value('SELECT count(DISTINCT query) FROM pool_perf.slow_queries WHERE severity = $$critical$$'), 30, 'the oldest fell out');
 is(value("SELECT entries, max_entries, entries + dropped FROM pool_perf.memory WHERE component = 'slow_queries'"),
 	'100|100|' . (25 + 5 + 90 + 30 + $before), 'what is there and what fell out is all there was');
+slow(join('', map { different($_) } 1 .. 100));
+is(value('SELECT severity, count(*) FROM pool_perf.slow_queries GROUP BY 1 ORDER BY 1'), "critical|20\ninfo|80", 'a fifth of the places is reserved for them');
+reset_all();
+$before = dropped();
+slow(join('', map { different($_) } 1 .. 100), 'critical');
+is(value('SELECT count(*) FROM pool_perf.slow_queries'), 100, 'where all are critical, all places are theirs');
+is(dropped() - $before, 0, 'and none falls out before they are full');
 reset_all();
 
 #

@@ -104,6 +104,15 @@ slow('SET log_min_duration_statement = 0; SELECT 5;');
 $log = logged();
 is(scalar(() = $log =~ /duration: $ms  statement: .*SELECT 5/g), 1, 'the server writes its own line');
 unlike($log, qr/SELECT \$1/, 'and pool_perf none');
+foreach my $sampled ('SET log_min_duration_sample = 0; SET log_statement_sample_rate = 1', 'SET log_transaction_sample_rate = 1')
+{
+	slow("$sampled; SELECT 5, 'sampled';");
+	$log = logged();
+	is(scalar(() = $log =~ /duration: $ms  statement: .*SELECT 5, 'sampled'/g), 1, "$sampled: the server writes its own line");
+	unlike($log, qr/SELECT \$1, \$2/, 'and pool_perf none');
+}
+slow("SET log_min_duration_sample = 0; SET log_statement_sample_rate = 0; SELECT 5, 'not sampled';");
+like(logged(), qr/duration: $ms  statement: SELECT \$1, \$2/, 'which it does not where nothing is chosen');
 $node->psql('postgres', "SET log_min_duration_statement = 0; SET pool_perf.log_min_duration = 10; SET statement_timeout = 20; SELECT pg_sleep(600), 5, 5");
 like(logged(), qr/duration: $ms  statement: SELECT pg_sleep\(\$1\), \$2, \$3/, 'which it does not for one that fails');
 slow("SET log_min_duration_statement = '1h'; SELECT 6, 6, 6, 6;");

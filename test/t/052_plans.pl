@@ -7,6 +7,7 @@ use warnings FATAL => 'all';
 use FindBin;
 use lib "$FindBin::RealBin/../perl";
 use PoolPerf;
+use Session;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -86,6 +87,18 @@ like($texts, qr/on parent_2024/, 'and names of partitions');
 slow("SET pool_perf.log_parameters = on; SELECT * FROM t WHERE name = 'shown7x' AND id = 4711");
 like((plans('%shown7x%'))[0], qr/Filter: \(name = 'shown7x'::text\)/, 'log_parameters shows literals');
 
+# what foreign data wrappers say of themselves is any text
+SKIP:
+{
+	skip 'no file_fdw', 1 if value("SELECT count(*) FROM pg_available_extensions WHERE name = 'file_fdw'") == 0;
+	value(q{CREATE EXTENSION file_fdw; CREATE SERVER fs FOREIGN DATA WRAPPER file_fdw;
+	CREATE FOREIGN TABLE ft (a text) SERVER fs OPTIONS (program E'echo it\\\\\'s hunter\necho token: hunter')});
+	slow("SELECT * FROM ft WHERE a <> 'x'");
+	my $plan = (plans('SELECT * FROM ft%'))[0];
+	like($plan, qr/^Foreign Scan on ft  \(cost=[^)]*\)\n  Filter: \(a <> <value>::text\)\n  Foreign Program: <value>$/, 'the value of a label that is not known is hidden');
+	unlike(slurp_file($node->logfile), qr/hunter/, 'in the log too');
+}
+
 #
 # Rows of the nodes, for who was slow before
 #
@@ -155,5 +168,31 @@ slow('BEGIN; DECLARE c CURSOR FOR SELECT * FROM t; FETCH 1 FROM c; ROLLBACK;');
 slow('SET max_parallel_workers_per_gather = 2; SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0; '
 	  . 'SELECT count(*) FROM t WHERE name <> $$y$$;' x 2);
 like((plans('SELECT count(*) FROM t WHERE name <> $1'))[1], qr/Workers Planned: \d.*Parallel Seq Scan on t  \(cost=[^)]*\) $rows/s, 'a parallel plan with rows');
+#
+# No plan is worth a wait for a lock of a catalogue
+#
+my $sql = 'SELECT pg_advisory_xact_lock_shared(1)::text, name FROM t WHERE id = 1 ORDER BY name COLLATE "POSIX"';
+$like = 'SELECT pg_advisory_xact_lock_shared(%';
+foreach my $lock ('LOCK TABLE pg_collation IN ACCESS EXCLUSIVE MODE')
+{
+	my $errors = value('SELECT slow_query_errors FROM pool_perf.info');
+	my ($holder, $locker, $client) = map { Session->new($node) } 1 .. 3;
+	$holder->rows('BEGIN');
+	$holder->rows('SELECT FROM pg_advisory_xact_lock(1)');
+	$client->rows('SET pool_perf.log_min_duration = 0');
+	$client->send(Session::Query($sql));
+	my $waits = 'SELECT count(*) = %d FROM pg_locks WHERE pid = ' . $client->pid;
+	$node->poll_query_until('postgres', sprintf("$waits AND locktype = 'advisory' AND NOT granted", 1)) or die 'it does not wait';
+	$locker->rows('BEGIN');
+	$locker->rows($lock);
+	$holder->rows('COMMIT');
+	ok($node->poll_query_until('postgres', sprintf($waits, 0)), "$lock: a slow statement ends");
+	$_->disconnect foreach $holder, $locker, $client;
+	$node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'client backend'") or die 'somebody stays';
+	is((plans($like))[-1], 'none', 'without a plan');
+	is(value('SELECT slow_query_errors FROM pool_perf.info'), $errors + 1, 'which is counted');
+}
+slow($sql);
+like((plans($like))[-1], qr/Sort Key: name COLLATE "POSIX"/, 'the next one has a plan');
 $node->stop;
 done_testing();
