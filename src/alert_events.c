@@ -64,8 +64,9 @@ log_event(PpAlert *alert, PpAlertEvent event, TimestampTz now)
 		!may_log(alert, now, &suppressed))
 		return;
 	alert->logged = event != PP_ALERT_CLOSED;
+	/* log analysers take what follows upon "query:" for a query */
 	ereport(LOG,
-			(errmsg("alert %lld %s, %s, %s: %s", (long long) alert->alert_id,
+			(errmsg("alert %lld %s, %s, %s, %s", (long long) alert->alert_id,
 					pp_alert_event_name(event),
 					pp_severity_name(alert->severity), latest->kind,
 					latest->message),

@@ -38,21 +38,11 @@ typedef struct AlertsCall
 	Oid			reader;
 } AlertsCall;
 
-/* An empty text is NULL. */
-static void
-put_text(PpColumns *c, const char *s)
-{
-	if (s[0] == '\0')
-		pp_put_null(c);
-	else
-		pp_put(c, CStringGetTextDatum(s));
-}
-
 /* What only those may see who may see the sessions of others. */
 static void
 put_hidden(PpColumns *c, const char *s, bool may_see)
 {
-	put_text(c, may_see ? s : "<insufficient privilege>");
+	pp_put_text(c, may_see ? s : "<insufficient privilege>");
 }
 
 /* Which alert: everything up to its times. */
@@ -62,11 +52,11 @@ put_what(PpColumns *c, const PpAlert *alert, bool may_see)
 	const PpAlertReport *latest = &alert->latest;
 
 	pp_put(c, Int64GetDatum(alert->alert_id));
-	put_text(c, latest->kind);
-	put_text(c, pp_severity_name(alert->severity));
+	pp_put_text(c, latest->kind);
+	pp_put_text(c, pp_severity_name(alert->severity));
 	pp_put(c, BoolGetDatum(alert->is_open));
 	put_hidden(c, latest->subject, may_see);
-	put_text(c, latest->datname);
+	pp_put_text(c, latest->datname);
 	if (may_see && latest->queryid != 0)
 		pp_put(c, Int64GetDatum(latest->queryid));
 	else
@@ -77,7 +67,7 @@ put_what(PpColumns *c, const PpAlert *alert, bool may_see)
 		pp_put_null(c);
 	pp_put(c, Float8GetDatum(latest->value));
 	pp_put(c, Float8GetDatum(latest->threshold));
-	put_text(c, latest->unit);
+	pp_put_text(c, latest->unit);
 	put_hidden(c, latest->message, may_see);
 	put_hidden(c, latest->remedy, may_see);
 }
@@ -96,8 +86,8 @@ put_alert(const PpAlert *alert, const char *evidence, void *arg)
 	pp_put_time(&c, alert->last_seen);
 	pp_put_time(&c, alert->is_open ? 0 : alert->closed_at);
 	pp_put(&c, Int64GetDatum(alert->occurrences));
-	put_text(&c, latest->outcome == PP_NO_OUTCOME ? "" :
-			 pp_outcome_name((PpOutcome) latest->outcome));
+	pp_put_text(&c, latest->outcome == PP_NO_OUTCOME ? "" :
+				pp_outcome_name((PpOutcome) latest->outcome));
 	pp_put_time(&c, alert->acknowledged_at);
 	if (alert->acknowledged_at == 0)
 		pp_put_null(&c);
@@ -152,7 +142,7 @@ pp_silences(PG_FUNCTION_ARGS)
 		if (!pp_silences_get(i, &silence))
 			continue;
 		pp_put(&c, Int64GetDatum(silence.silence_id));
-		put_text(&c, silence.kind);
+		pp_put_text(&c, silence.kind);
 		put_hidden(&c, silence.subject_pattern, reads_all);
 		pp_put_time(&c, silence.created_at);
 		put_hidden(&c, silence.created_by, reads_all);

@@ -9,6 +9,7 @@
 
 #include "fmgr.h"
 #include "nodes/execnodes.h"
+#include "utils/builtins.h"
 #include "utils/timestamp.h"
 
 #include "query_stats.h"
@@ -41,6 +42,16 @@ pp_put_null(PpColumns *columns)
 	Assert(columns->n < PP_MAX_COLUMNS);
 	columns->nulls[columns->n] = true;
 	columns->values[columns->n++] = (Datum) 0;
+}
+
+/* NULL and the empty text are NULL. */
+static inline void
+pp_put_text(PpColumns *columns, const char *s)
+{
+	if (s == NULL || s[0] == '\0')
+		pp_put_null(columns);
+	else
+		pp_put(columns, CStringGetTextDatum(s));
 }
 
 /* NaN is NULL. */

@@ -26,15 +26,6 @@ PP_FUNCTION(pp_failure_rates);
 #define MAX_DATABASES	64
 
 static void
-put_text(PpColumns *c, const char *s)
-{
-	if (s == NULL)
-		pp_put_null(c);
-	else
-		pp_put(c, CStringGetTextDatum(s));
-}
-
-static void
 put_oid(PpColumns *c, Oid oid)
 {
 	if (OidIsValid(oid))
@@ -77,7 +68,7 @@ put_query(PpColumns *c, const PpErrorKey *key, bool may_see)
 		else if (key->queryid == 0)
 			instead = "<no query id>";
 	}
-	put_text(c, instead);
+	pp_put_text(c, instead);
 }
 
 static void
@@ -96,13 +87,13 @@ put_error(ReturnSetInfo *rsinfo, const PpErrorRow *row, bool may_see)
 	{
 		const char *sqlstate = unpack_sql_state(key->sqlstate);
 
-		put_text(&c, sqlstate);
-		put_text(&c, pp_error_condition(sqlstate));
-		put_text(&c, key->flags & PP_ERROR_FATAL ? "FATAL" : "ERROR");
-		put_text(&c, pp_outcome_name((PpOutcome) key->outcome));
+		pp_put_text(&c, sqlstate);
+		pp_put_text(&c, pp_error_condition(sqlstate));
+		pp_put_text(&c, key->flags & PP_ERROR_FATAL ? "FATAL" : "ERROR");
+		pp_put_text(&c, pp_outcome_name((PpOutcome) key->outcome));
 	}
 	pp_put(&c, Int64GetDatum(row->totals.errors));
-	put_text(&c, readable_format(row->message));
+	pp_put_text(&c, readable_format(row->message));
 	pp_put_ms(&c, row->totals.total_time);
 	pp_put_ms(&c, row->totals.max_time);
 	pp_put_time(&c, row->totals.first_seen);

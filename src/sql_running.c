@@ -8,13 +8,11 @@
 #include "postgres.h"
 
 #include "catalog/pg_authid.h"
-#include "catalog/pg_type.h"
 #include "common/ip.h"
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/inet.h"
 
@@ -27,7 +25,7 @@
 #include "sampler.h"
 #include "sql_api.h"
 #include "waits.h"
-#include "waits_json.h"
+#include "sql_seen.h"
 
 PP_FUNCTION(pp_running_queries);
 PP_FUNCTION(pp_query_waits);
@@ -46,15 +44,6 @@ typedef struct RunningCall
 	char	   *memory;			/* for a text */
 	int			memory_size;
 } RunningCall;
-
-static void
-put_text(PpColumns *c, const char *s)
-{
-	if (s == NULL || s[0] == '\0')
-		pp_put_null(c);
-	else
-		pp_put(c, CStringGetTextDatum(s));
-}
 
 /* ---- texts and addresses ---------------------------------------------------- */
 
@@ -153,17 +142,6 @@ query_column(RunningCall *call, const PpLook *look)
 
 /* ---- what runs ------------------------------------------------------------------ */
 
-static Datum
-blockers_array(const PpSeen *seen)
-{
-	Datum		pids[PP_BLOCKERS];
-
-	for (int i = 0; i < seen->nblockers; i++)
-		pids[i] = Int32GetDatum(seen->blockers[i]);
-	return PointerGetDatum(construct_array(pids, seen->nblockers, INT4OID,
-										   sizeof(int32), true, TYPALIGN_INT));
-}
-
 /* The session that everybody waits for: its state, and how long its transaction is. */
 static void
 put_root(PpColumns *c, const RunningCall *call, int pid)
@@ -175,7 +153,7 @@ put_root(PpColumns *c, const RunningCall *call, int pid)
 		if (GetPGProcByNumber(slot)->pid != pid ||
 			!pp_look_at(slot, call->now, &look) || look.pid != pid)
 			continue;
-		put_text(c, pp_state_name(look.state));
+		pp_put_text(c, pp_state_name(look.state));
 		pp_put_float(c, look.xact_start == 0 ? NAN :
 					 Max(call->now - look.xact_start, 0) / 1000.0);
 		return;
@@ -202,14 +180,14 @@ put_seen(PpColumns *c, const RunningCall *call, const PpLook *look)
 		put_nulls(c, 6);
 		return;
 	}
-	pp_put(c, pp_waits_json(&seen));
+	pp_put_waits(c, &seen);
 	if (look->waiting_since == 0 || seen.nblockers == 0 ||
 		seen.waiting_since != look->waiting_since)
 	{
 		put_nulls(c, 5);
 		return;
 	}
-	pp_put(c, blockers_array(&seen));
+	pp_put_blockers(c, &seen);
 	if (seen.root_blocker != 0 || TransactionIdIsValid(seen.root_xid))
 		pp_put(c, Int32GetDatum(seen.root_blocker));
 	else
@@ -237,7 +215,7 @@ put_running(RunningCall *call, const PpLook *look)
 		pp_put_row(call->rsinfo, &c);
 		return;
 	}
-	put_text(&c, look->application_name);
+	pp_put_text(&c, look->application_name);
 	put_client_addr(&c, look);
 	if (look->key.queryid != 0)
 		pp_put(&c, Int64GetDatum(look->key.queryid));
@@ -246,11 +224,11 @@ put_running(RunningCall *call, const PpLook *look)
 	pp_put(&c, query_column(call, look));
 	pp_put_time(&c, look->started_at);
 	pp_put(&c, Float8GetDatum(look->elapsed));
-	put_text(&c, look->severity == PP_SEVERITY_NONE ? NULL :
-			 pp_severity_name(look->severity));
-	put_text(&c, pp_state_name(look->state));
-	put_text(&c, pgstat_get_wait_event_type(look->wait_event));
-	put_text(&c, pgstat_get_wait_event(look->wait_event));
+	pp_put_text(&c, look->severity == PP_SEVERITY_NONE ? NULL :
+				pp_severity_name(look->severity));
+	pp_put_text(&c, pp_state_name(look->state));
+	pp_put_text(&c, pgstat_get_wait_event_type(look->wait_event));
+	pp_put_text(&c, pgstat_get_wait_event(look->wait_event));
 	put_seen(&c, call, look);
 	pp_put_row(call->rsinfo, &c);
 }
@@ -305,9 +283,9 @@ put_wait(ReturnSetInfo *rsinfo, const PpQueryWait *wait, bool may_see,
 		pp_put(&c, Int64GetDatum(wait->queryid));
 	else
 		pp_put_null(&c);
-	put_text(&c, wait->event == 0 ? "CPU" :
-			 pgstat_get_wait_event_type(wait->event));
-	put_text(&c, wait->event == 0 ? "CPU" : pgstat_get_wait_event(wait->event));
+	pp_put_text(&c, wait->event == 0 ? "CPU" :
+				pgstat_get_wait_event_type(wait->event));
+	pp_put_text(&c, wait->event == 0 ? "CPU" : pgstat_get_wait_event(wait->event));
 	pp_put(&c, Int64GetDatum((int64) wait->samples));
 	pp_put(&c, Float8GetDatum(percent));
 	pp_put_row(rsinfo, &c);

@@ -8,32 +8,20 @@
 #include "postgres.h"
 
 #include "catalog/pg_authid.h"
-#include "catalog/pg_type.h"
 #include "commands/dbcommands.h"
 #include "common/ip.h"
 #include "funcapi.h"
 #include "miscadmin.h"
-#include "pgstat.h"
 #include "utils/acl.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/json.h"
 #include "utils/lsyscache.h"
 
 #include "compat.h"
 #include "slow_queries.h"
 #include "sql_api.h"
+#include "sql_seen.h"
 
 PP_FUNCTION(pp_slow_queries);
-
-static void
-put_text(PpColumns *c, const char *s)
-{
-	if (s == NULL || s[0] == '\0')
-		pp_put_null(c);
-	else
-		pp_put(c, CStringGetTextDatum(s));
-}
 
 static void
 put_name(PpColumns *c, const char *name)
@@ -75,61 +63,6 @@ put_address(PpColumns *c, char *address)
 		pp_put(c, DirectFunctionCall1(inet_in, CStringGetDatum(address)));
 }
 
-/* NULL, which is null: on CPU. */
-static void
-append_name(StringInfo json, const char *key, const char *name)
-{
-	appendStringInfo(json, "\"%s\": ", key);
-	if (name == NULL)
-		appendStringInfoString(json, "null");
-	else
-		escape_json(json, name);
-	appendStringInfoString(json, ", ");
-}
-
-static void
-put_waits(PpColumns *c, const PpSeen *seen)
-{
-	StringInfoData json;
-
-	if (seen->samples == 0)
-	{
-		pp_put_null(c);
-		return;
-	}
-	initStringInfo(&json);
-	appendStringInfoChar(&json, '[');
-	for (int i = 0; i < PP_WAITS && seen->waits[i].samples > 0; i++)
-	{
-		const PpWait *wait = &seen->waits[i];
-
-		appendStringInfoString(&json, i > 0 ? ", {" : "{");
-		append_name(&json, "wait_event_type",
-					pgstat_get_wait_event_type(wait->event));
-		append_name(&json, "wait_event", pgstat_get_wait_event(wait->event));
-		appendStringInfo(&json, "\"samples\": %u}", wait->samples);
-	}
-	appendStringInfoChar(&json, ']');
-	pp_put(c, DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data)));
-}
-
-static void
-put_blockers(PpColumns *c, const PpSeen *seen)
-{
-	Datum		pids[PP_BLOCKERS];
-	int			n = Min(seen->nblockers, PP_BLOCKERS);
-
-	if (n == 0)
-	{
-		pp_put_null(c);
-		return;
-	}
-	for (int i = 0; i < n; i++)
-		pids[i] = Int32GetDatum(seen->blockers[i]);
-	pp_put(c, PointerGetDatum(construct_array(pids, n, INT4OID, 4, true,
-											  TYPALIGN_INT)));
-}
-
 /* When, how bad, how long: what everybody may see. */
 static void
 put_figures(PpColumns *c, const PpSlowQuery *query)
@@ -137,10 +70,10 @@ put_figures(PpColumns *c, const PpSlowQuery *query)
 	pp_put(c, Int64GetDatum((int64) query->id));
 	pp_put(c, TimestampTzGetDatum(query->started_at));
 	pp_put(c, TimestampTzGetDatum(query->ended_at));
-	put_text(c, pp_severity_name(query->severity));
-	put_text(c, pp_outcome_name(query->outcome));
-	put_text(c, query->sqlstate == 0 ? NULL :
-			 unpack_sql_state(query->sqlstate));
+	pp_put_text(c, pp_severity_name(query->severity));
+	pp_put_text(c, pp_outcome_name(query->outcome));
+	pp_put_text(c, query->sqlstate == 0 ? NULL :
+				unpack_sql_state(query->sqlstate));
 	pp_put_ms(c, pp_slow_query_time(query));
 	pp_put_ms(c, query->before_time);
 	pp_put_ms(c, query->plan_time);
@@ -158,7 +91,7 @@ put_identity(PpColumns *c, PpSlowQuery *query, bool may_see)
 		pp_put_null(c);
 	put_name(c, get_database_name(query->key.dbid));
 	put_name(c, GetUserNameFromId(query->key.userid, true));
-	put_text(c, may_see ? query->application_name : NULL);
+	pp_put_text(c, may_see ? query->application_name : NULL);
 	if (may_see)
 		put_address(c, query->client_addr);
 	else
@@ -179,8 +112,8 @@ put_texts(PpColumns *c, const PpSlowQuery *query, const PpSlowTexts *texts)
 	if (query->query_length > 0)
 		put_kept_text(c, query, texts->query, query->query_length);
 	else
-		put_text(c, query->key.queryid == 0 ? "<no query id>" :
-				 "<text not recorded>");
+		pp_put_text(c, query->key.queryid == 0 ? "<no query id>" :
+					"<text not recorded>");
 	put_kept_text(c, query, texts->parameters, query->parameters_length);
 	put_kept_text(c, query, texts->plan, query->plan_length);
 }
@@ -197,7 +130,7 @@ put_slow_query(ReturnSetInfo *rsinfo, PpSlowQuery *query,
 		put_texts(&c, query, texts);
 	else
 	{
-		put_text(&c, "<insufficient privilege>");
+		pp_put_text(&c, "<insufficient privilege>");
 		pp_put_null(&c);
 		pp_put_null(&c);
 	}
@@ -207,8 +140,8 @@ put_slow_query(ReturnSetInfo *rsinfo, PpSlowQuery *query,
 	pp_put(&c, Int64GetDatum(query->wal_bytes));
 	if (may_see)
 	{
-		put_waits(&c, &query->seen);
-		put_blockers(&c, &query->seen);
+		pp_put_waits(&c, &query->seen);
+		pp_put_blockers(&c, &query->seen);
 	}
 	else
 	{

@@ -197,6 +197,7 @@ $_->finish foreach @running;
 my $over = value('SELECT sum(calls - within_500ms) FROM pool_perf.queries');
 cmp_ok($over, '>=', 11, 'so many statements took more than 500 ms');
 is(value('SELECT count(*) FROM pool_perf.slow_queries'), $over, 'they are in slow_queries');
+$node->poll_query_until('postgres', q{SELECT count(*) = 1 AND bool_and(NOT is_open) FROM pool_perf.alerts}) or die 'no alert';
 my @durations = split(/\n/, value(q{SELECT to_char(total_time, 'FM99999990.000') FROM pool_perf.slow_queries ORDER BY total_time DESC}));
 $node->stop;
 

@@ -294,7 +294,7 @@ ok(quiet_log($since), 'without a word in the log');
 is( value(q{SELECT silence_id, kind, subject_pattern, created_by = current_user, expires_at = created_at + interval '1 h', silenced_alerts FROM pool_perf.silences}),
 	"$silence|idle_in_transaction|pid _%|t|t|1", 'it is known who silenced it, and until when');
 is(value("SELECT pool_perf.drop_silence($silence)"), 't', 'the silence ends');
-$node->wait_for_log(qr/alert \d+ opened, critical, idle_in_transaction: pid $idler_pid \(application idler\)/, $since);
+$node->wait_for_log(qr/alert \d+ opened, critical, idle_in_transaction, pid $idler_pid \(application idler\)/, $since);
 becomes("SELECT is_open AND NOT silenced FROM pool_perf.alerts WHERE kind = 'idle_in_transaction' AND pid = $idler_pid", 'and now the alert is told of');
 is(value("SELECT pool_perf.drop_silence($silence)"), 'f', 'there is no such silence');
 foreach my $bad ([ q{'nonsense', NULL, '1 h'}, 'there is no kind of alert "nonsense"' ], [ q{NULL, NULL, '-1 h'}, 'a silence must have a duration' ],
@@ -320,11 +320,11 @@ value(q{SELECT pool_perf.add_silence(NULL, 'kept', '1 h')});
 # ---- the log ------------------------------------------------------------------------------------
 
 my $log = slurp_file($node->logfile);
-like($log, qr/LOG:  alert 1 opened, warning, slow_query: pid $first_pid \(application sleeper\) has run a statement of database postgres for \d\.\d s\n.*DETAIL:  Subject: query -?\d+; database: postgres\.\n.*HINT:  SELECT/, 'log: opened');
-like($log, qr/LOG:  alert 1 escalated, critical, slow_query: /, 'log: escalated');
-like($log, qr/LOG:  alert 1 closed, critical, slow_query: pid $first_pid \(application sleeper\) ran a statement of database postgres for \d\.\d s; outcome: ok\n/, 'log: closed, with the statement');
-like($log, qr/LOG:  alert \d+ closed, critical, idle_in_transaction: /, 'log: closed');
-like($log, qr/LOG:  alert $quick opened, warning, slow_query: pid \d+ \(application sleeper\) ran a statement .*LOG:  alert $quick closed, warning, /s, 'log: what ended before it was seen');
+like($log, qr/LOG:  alert 1 opened, warning, slow_query, pid $first_pid \(application sleeper\) has run a statement of database postgres for \d\.\d s\n.*DETAIL:  Subject: query -?\d+; database: postgres\.\n.*HINT:  SELECT/, 'log: opened');
+like($log, qr/LOG:  alert 1 escalated, critical, slow_query, /, 'log: escalated');
+like($log, qr/LOG:  alert 1 closed, critical, slow_query, pid $first_pid \(application sleeper\) ran a statement of database postgres for \d\.\d s; outcome: ok\n/, 'log: closed, with the statement');
+like($log, qr/LOG:  alert \d+ closed, critical, idle_in_transaction, /, 'log: closed');
+like($log, qr/LOG:  alert $quick opened, warning, slow_query, pid \d+ \(application sleeper\) ran a statement .*LOG:  alert $quick closed, warning, /s, 'log: what ended before it was seen');
 is(join(' ', map { "@$_" } grep { $_->[0] ne 'closed' } map { [ split /, / ] } $log =~ /LOG:  alert $back (\w+, \w+), /g), 'opened warning reopened critical',
 	'log: reopened is told of when it is worse, and not each time');
 

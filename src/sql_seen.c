@@ -1,17 +1,19 @@
 /*
- * waits_json.c
- *	  What a statement was seen waiting for, as a value of SQL.
+ * sql_seen.c
+ *	  What the worker saw of a statement, as values of SQL.
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
 #include "utils/jsonb.h"
 
 #include "compat.h"
-#include "waits_json.h"
+#include "sql_seen.h"
 
 static void
 append_name(StringInfo json, const char *key, const char *name)
@@ -24,12 +26,20 @@ append_name(StringInfo json, const char *key, const char *name)
 	appendStringInfoString(json, ", ");
 }
 
-/* An array of objects, in the order of first sight; both names null: on CPU. */
-Datum
-pp_waits_json(const PpSeen *seen)
+/*
+ * An array of objects, in the order of first sight; both names null: on CPU.
+ * NULL if nothing was seen.
+ */
+void
+pp_put_waits(PpColumns *c, const PpSeen *seen)
 {
 	StringInfoData json;
 
+	if (seen->samples == 0)
+	{
+		pp_put_null(c);
+		return;
+	}
 	initStringInfo(&json);
 	appendStringInfoChar(&json, '[');
 	for (int i = 0; i < PP_WAITS && seen->waits[i].samples > 0; i++)
@@ -43,5 +53,22 @@ pp_waits_json(const PpSeen *seen)
 		appendStringInfo(&json, "\"samples\": %u}", wait->samples);
 	}
 	appendStringInfoChar(&json, ']');
-	return DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data));
+	pp_put(c, DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data)));
+}
+
+/* An array of process ids; NULL if there are none. */
+void
+pp_put_blockers(PpColumns *c, const PpSeen *seen)
+{
+	Datum		pids[PP_BLOCKERS];
+	int			n = Min(seen->nblockers, PP_BLOCKERS);
+
+	for (int i = 0; i < n; i++)
+		pids[i] = Int32GetDatum(seen->blockers[i]);
+	if (n == 0)
+		pp_put_null(c);
+	else
+		pp_put(c, PointerGetDatum(construct_array(pids, n, INT4OID,
+												  sizeof(int32), true,
+												  TYPALIGN_INT)));
 }
