@@ -189,8 +189,10 @@ foreach my $lock ('LOCK TABLE pg_collation IN ACCESS EXCLUSIVE MODE')
 	ok($node->poll_query_until('postgres', sprintf($waits, 0)), "$lock: a slow statement ends");
 	$_->disconnect foreach $holder, $locker, $client;
 	$node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'client backend'") or die 'somebody stays';
-	is((plans($like))[-1], 'none', 'without a plan');
-	is(value('SELECT slow_query_errors FROM pool_perf.info'), $errors + 1, 'which is counted');
+	# from 18 on the execution itself has looked the collation up: no catalogue is read
+	my $lost = $node->pg_version < 18 ? 1 : 0;
+	is(scalar(grep { $_ eq 'none' } (plans($like))[-1]), $lost, 'without a plan, if that needs the catalogue');
+	is(value('SELECT slow_query_errors FROM pool_perf.info'), $errors + $lost, 'which is counted');
 }
 slow($sql);
 like((plans($like))[-1], qr/Sort Key: name COLLATE "POSIX"/, 'the next one has a plan');
