@@ -347,6 +347,19 @@ pp_check_blocked(const PpAlertKind *kind, const PpScene *scene)
 	}
 }
 
+/* What a session does for so long, in milliseconds. */
+static void
+begin_session(PpAlertReport *report, const PpAlertKind *kind,
+			  const PpLook *look, double duration)
+{
+	char		subject[PP_ALERT_SUBJECT];
+
+	snprintf(subject, sizeof(subject), "pid %d", look->pid);
+	pp_alert_begin(kind, subject, look->pid, report);
+	pp_alert_set_session(report, look);
+	set_duration(report, kind, duration);
+}
+
 void
 pp_check_idle_in_transaction(const PpAlertKind *kind, const PpScene *scene)
 {
@@ -355,16 +368,12 @@ pp_check_idle_in_transaction(const PpAlertKind *kind, const PpScene *scene)
 		const PpLook *look = &scene->looks[i];
 		double		idle = ms_since(scene, look->state_change);
 		PpAlertReport report;
-		char		subject[PP_ALERT_SUBJECT];
 
 		if ((look->state != STATE_IDLEINTRANSACTION &&
 			 look->state != STATE_IDLEINTRANSACTION_ABORTED) ||
 			idle < *kind->min_duration || !is_wanted(scene, look))
 			continue;
-		snprintf(subject, sizeof(subject), "pid %d", look->pid);
-		pp_alert_begin(kind, subject, look->pid, &report);
-		pp_alert_set_session(&report, look);
-		set_duration(&report, kind, idle);
+		begin_session(&report, kind, look, idle);
 		SAY("pid %d (application %s) has been idle in its transaction for %.1f s: it keeps its locks and holds up vacuum",
 			look->pid, look->application_name, idle / 1000);
 		ADVISE("SELECT pg_terminate_backend(%d);  -- idle_in_transaction_session_timeout does so by itself",
@@ -381,16 +390,12 @@ pp_check_long_transaction(const PpAlertKind *kind, const PpScene *scene)
 		const PpLook *look = &scene->looks[i];
 		double		age = ms_since(scene, look->xact_start);
 		PpAlertReport report;
-		char		subject[PP_ALERT_SUBJECT];
 
 		if (look->xact_start == 0 || age < *kind->min_duration ||
 			(look->phase != PP_PHASE_NONE && look->utility) ||
 			!is_wanted(scene, look))
 			continue;
-		snprintf(subject, sizeof(subject), "pid %d", look->pid);
-		pp_alert_begin(kind, subject, look->pid, &report);
-		pp_alert_set_session(&report, look);
-		set_duration(&report, kind, age);
+		begin_session(&report, kind, look, age);
 		SAY("pid %d (application %s) has had its transaction open for %.0f s: it holds up vacuum",
 			look->pid, look->application_name, age / 1000);
 		ADVISE("SELECT pg_terminate_backend(%d);  -- or commit in smaller pieces",
